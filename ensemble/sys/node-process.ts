@@ -1,0 +1,49 @@
+/** Child processes by node:child_process, each leader of its own process group. */
+import { spawn as nodeSpawn } from 'node:child_process'
+import type { Child, Exit, Process } from './process.ts'
+
+export const nodeProcess: Process = {
+  pid: process.pid,
+
+  spawn({ argv, cwd, env, onOutput }): Child {
+    const [command = '', ...rest] = argv
+    const output = onOutput === undefined ? 'ignore' : 'pipe'
+    const child = nodeSpawn(command, rest, {
+      ...(cwd === undefined ? {} : { cwd }),
+      env: { ...process.env, ...env },
+      stdio: ['ignore', output, output],
+      detached: true,
+    })
+    child.stdout?.on('data', (chunk: Buffer) => onOutput?.(chunk, 'stdout'))
+    child.stderr?.on('data', (chunk: Buffer) => onOutput?.(chunk, 'stderr'))
+    const exited = new Promise<Exit>((resolve) => {
+      child.on('error', (error) => resolve({ code: null, signal: null, error }))
+      child.on('close', (code, signal) => resolve({ code, signal }))
+    })
+    return {
+      pid: child.pid,
+      exited,
+      kill: (signal) => {
+        if (child.pid !== undefined) nodeProcess.killGroup(child.pid, signal)
+      },
+    }
+  },
+
+  killGroup(pid, signal) {
+    try {
+      process.kill(-pid, signal)
+      return true
+    } catch {
+      return false
+    }
+  },
+
+  isAlive(pid) {
+    try {
+      process.kill(pid, 0)
+      return true
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code === 'EPERM'
+    }
+  },
+}
