@@ -51,7 +51,12 @@ class NodeFile implements File {
     const bytes = Buffer.allocUnsafe(length)
     let filled = 0
     while (filled < length) {
-      const { bytesRead } = await this.#handle.read(bytes, filled, length - filled, position + filled)
+      const { bytesRead } = await this.#handle.read(
+        bytes,
+        filled,
+        length - filled,
+        position + filled,
+      )
       if (bytesRead === 0) break
       filled += bytesRead
     }
