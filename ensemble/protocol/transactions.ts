@@ -1,0 +1,309 @@
+/**
+ * Transactions: what leaders propose, servers log and trees apply.
+ *
+ * Serialized: TxnHeader, the record of its type, and optionally a TxnDigest; a PROPOSAL, an INFORM
+ * and a record of the log carry the same bytes. In code one flat object, told apart by `type`.
+ *
+ * What is tolerated when reading, because Apache's own logs contain it:
+ * 1. A create (1) without parentCVersion, from before 3.4: it reads as -1, "increment the parent's".
+ * 2. A closeSession without its list of paths (old, or closeSessionTxn.enabled=false): `paths` null,
+ *    with or without a digest behind it.
+ * 3. No digest: fewer than 12 bytes left. What follows the digest is ignored.
+ * 4. A null ACL vector reads as the empty list: both allow everything.
+ * Everything else that does not fit is a WireError, among them a check outside of a multi (no Apache
+ * server can replay one; it must never be logged) and a multi inside of a multi.
+ *
+ * Source: zookeeper.jute (module txn), SerializeUtils.java, DataTree#processTxn, 3.9.5.
+ */
+import { assert, unreachable } from '../assert.ts'
+import type { Reader } from '../jute/reader.ts'
+import {
+  bool,
+  buffer,
+  int,
+  long,
+  record,
+  string,
+  timeMs,
+  vector,
+  type Given,
+  type Infer,
+} from '../jute/record.ts'
+import { WireError } from '../jute/wire-error.ts'
+import type { Writer } from '../jute/writer.ts'
+import { AclList, type Acl } from './acl.ts'
+import { Op } from './op-codes.ts'
+
+export const TxnHeader = record('TxnHeader', {
+  clientId: long, // session; 0 for what the leader does by itself
+  cxid: int,
+  zxid: long,
+  time: timeMs, // the leader's wall clock
+  type: int,
+})
+export type TxnHeader = Infer<typeof TxnHeader>
+
+export const CreateTxnV0 = record('CreateTxnV0', {
+  path: string,
+  data: buffer,
+  acl: AclList,
+  ephemeral: bool,
+})
+
+export const CreateTxn = record('CreateTxn', {
+  path: string,
+  data: buffer,
+  acl: AclList,
+  ephemeral: bool,
+  parentCVersion: int,
+})
+
+export const CreateTtlTxn = record('CreateTTLTxn', {
+  path: string,
+  data: buffer,
+  acl: AclList,
+  parentCVersion: int,
+  ttl: long,
+})
+
+export const CreateContainerTxn = record('CreateContainerTxn', {
+  path: string,
+  data: buffer,
+  acl: AclList,
+  parentCVersion: int,
+})
+
+/** Of delete and deleteContainer. */
+export const DeleteTxn = record('DeleteTxn', { path: string })
+
+/** Of setData; also of reconfig, with /zookeeper/config, the text and version -1. */
+export const SetDataTxn = record('SetDataTxn', {
+  path: string,
+  data: buffer,
+  version: int, // the new one
+})
+
+export const SetAclTxn = record('SetACLTxn', {
+  path: string,
+  acl: AclList,
+  version: int, // the new aversion
+})
+
+export const CreateSessionTxn = record('CreateSessionTxn', { timeOut: int })
+
+export const CloseSessionTxn = record('CloseSessionTxn', { paths2Delete: vector(string) })
+
+export const ErrorTxn = record('ErrorTxn', { err: int })
+
+/** Only inside a multi. `version` is the node's current version + 1, not the one asked for. */
+export const CheckVersionTxn = record('CheckVersionTxn', { path: string, version: int })
+
+/** One part of a multi: its serialized record, without a header. */
+export const SubTxn = record('Txn', { type: int, data: buffer })
+
+export const MultiTxn = record('MultiTxn', { txns: vector(SubTxn) })
+
+export const TxnDigest = record('TxnDigest', {
+  version: int, // 2
+  treeDigest: long, // of the tree after the transaction
+})
+export type TxnDigest = Infer<typeof TxnDigest>
+
+const TXN_DIGEST_BYTES = 12
+const DIGEST_VERSION = 2
+
+export type CreateTxnBody = {
+  type: typeof Op.create | typeof Op.create2
+  path: string
+  data: Buffer | null
+  acl: Acl[]
+  ephemeral: boolean
+  parentCVersion: number // -1: increment what the parent has
+}
+
+/** What a transaction does, told apart by `type`. */
+export type TxnBody =
+  | CreateTxnBody
+  | {
+      type: typeof Op.createTtl
+      path: string
+      data: Buffer | null
+      acl: Acl[]
+      parentCVersion: number
+      ttl: bigint
+    }
+  | {
+      type: typeof Op.createContainer
+      path: string
+      data: Buffer | null
+      acl: Acl[]
+      parentCVersion: number
+    }
+  | { type: typeof Op.delete | typeof Op.deleteContainer; path: string }
+  | {
+      type: typeof Op.setData | typeof Op.reconfig
+      path: string
+      data: Buffer | null
+      version: number
+    }
+  | { type: typeof Op.setAcl; path: string; acl: Acl[]; version: number }
+  | { type: typeof Op.createSession; timeOut: number }
+  | { type: typeof Op.closeSession; paths: string[] | null } // null: what the tree knows
+  | { type: typeof Op.error; err: number }
+  | { type: typeof Op.check; path: string; version: number }
+  | { type: typeof Op.multi; txns: TxnBody[] }
+
+export type Txn = { clientId: bigint; cxid: number; zxid: bigint; time: number } & TxnBody
+
+/** Writes header, record and, unless null, digest. The transaction is ours, so it must be valid. */
+export function writeTxn(writer: Writer, txn: Given<Txn>, digest: TxnDigest | null): void {
+  assert(txn.type !== Op.check, 'a check is logged only inside a multi')
+  TxnHeader.write(writer, txn)
+  writeBody(writer, txn)
+  if (digest !== null) TxnDigest.write(writer, digest)
+}
+
+/** Reads one serialized transaction. Data are views of the bytes read. @throws WireError */
+export function readTxn(reader: Reader): { txn: Txn; digest: TxnDigest | null } {
+  const { clientId, cxid, zxid, time, type } = TxnHeader.read(reader)
+  if (type === Op.check) throw new WireError('check outside of a multi', reader.position - 4)
+  const body = type === Op.multi ? readMulti(reader) : readBody(reader, type)
+  const digest = reader.remaining < TXN_DIGEST_BYTES ? null : TxnDigest.read(reader)
+  return { txn: { clientId, cxid, zxid, time, ...body }, digest }
+}
+
+function writeBody(writer: Writer, body: Given<TxnBody>): void {
+  switch (body.type) {
+    case Op.create:
+    case Op.create2:
+      return CreateTxn.write(writer, body)
+    case Op.createTtl:
+      return CreateTtlTxn.write(writer, body)
+    case Op.createContainer:
+      return CreateContainerTxn.write(writer, body)
+    case Op.delete:
+    case Op.deleteContainer:
+      return DeleteTxn.write(writer, body)
+    case Op.setData:
+    case Op.reconfig:
+      return SetDataTxn.write(writer, body)
+    case Op.setAcl:
+      return SetAclTxn.write(writer, body)
+    case Op.createSession:
+      return CreateSessionTxn.write(writer, body)
+    case Op.closeSession:
+      // Without a list there is no body at all: a null vector would be Apache's NullPointerException.
+      if (body.paths !== null) CloseSessionTxn.write(writer, { paths2Delete: body.paths })
+      return undefined
+    case Op.error:
+      return ErrorTxn.write(writer, body)
+    case Op.check:
+      return CheckVersionTxn.write(writer, body)
+    case Op.multi:
+      return writeMulti(writer, body.txns)
+    default:
+      return unreachable(body)
+  }
+}
+
+function writeMulti(writer: Writer, txns: readonly Given<TxnBody>[]): void {
+  writer.int(txns.length)
+  for (const txn of txns) {
+    assert(txn.type !== Op.multi, 'a multi holds no multi')
+    writer.int(txn.type)
+    const lengthAt = writer.position
+    writer.int(0)
+    writeBody(writer, txn)
+    writer.patchInt(lengthAt, writer.position - lengthAt - 4)
+  }
+}
+
+function readMulti(reader: Reader): TxnBody {
+  const count = reader.vectorCount(SubTxn.bytesMin)
+  const txns: TxnBody[] = []
+  const end = reader.end
+  for (let i = 0; i < count; i++) {
+    const type = reader.int()
+    if (!reader.bufferRange())
+      throw new WireError('part of a multi without a record', reader.position)
+    // Read the part in place: no byte behind it is visible meanwhile, and none of it may be left.
+    const partEnd = reader.rangeEnd
+    reader.position = reader.rangeStart
+    reader.end = partEnd
+    txns.push(readBody(reader, type))
+    reader.position = partEnd
+    reader.end = end
+  }
+  return { type: Op.multi, txns }
+}
+
+function readBody(reader: Reader, type: number): TxnBody {
+  switch (type) {
+    case Op.create:
+    case Op.create2: {
+      const create = named(CreateTxnV0.read(reader), reader)
+      const isV0 = type === Op.create && reader.remaining < 4
+      return { type, ...create, parentCVersion: isV0 ? -1 : reader.int() }
+    }
+    case Op.createTtl:
+      return { type, ...named(CreateTtlTxn.read(reader), reader) }
+    case Op.createContainer:
+      return { type, ...named(CreateContainerTxn.read(reader), reader) }
+    case Op.delete:
+    case Op.deleteContainer:
+      return { type, path: notNull(DeleteTxn.read(reader).path, reader) }
+    case Op.setData:
+    case Op.reconfig: {
+      const { path, data, version } = SetDataTxn.read(reader)
+      return { type, path: notNull(path, reader), data, version }
+    }
+    case Op.setAcl:
+      return { type, ...named(SetAclTxn.read(reader), reader) }
+    case Op.createSession:
+      return { type, timeOut: CreateSessionTxn.read(reader).timeOut }
+    case Op.closeSession:
+      return { type, paths: readClosedPaths(reader) }
+    case Op.error:
+      return { type, err: ErrorTxn.read(reader).err }
+    case Op.check: {
+      const { path, version } = CheckVersionTxn.read(reader)
+      return { type, path: notNull(path, reader), version }
+    }
+    default:
+      throw new WireError(`unsupported transaction type ${type}`, reader.position)
+  }
+}
+
+/**
+ * The paths of a closeSession; null if it has no body.
+ *
+ * A digest alone takes 12 bytes and starts with 2, just as a vector of two strings does: if those do
+ * not fit, it was the digest.
+ */
+function readClosedPaths(reader: Reader): string[] | null {
+  const start = reader.position
+  if (reader.remaining === 0) return null
+  const mayBeDigest = reader.remaining === TXN_DIGEST_BYTES && reader.int() === DIGEST_VERSION
+  reader.position = start
+  try {
+    const paths = CloseSessionTxn.read(reader).paths2Delete
+    return paths === null ? null : paths.map((path) => notNull(path, reader))
+  } catch (error) {
+    if (!mayBeDigest || !(error instanceof WireError)) throw error
+    reader.position = start
+    return null
+  }
+}
+
+/** A record with its path and ACL as a valid transaction has them. */
+function named<T extends { path: string | null; acl: Acl[] | null }>(
+  value: T,
+  reader: Reader,
+): T & { path: string; acl: Acl[] } {
+  return { ...value, path: notNull(value.path, reader), acl: value.acl ?? [] }
+}
+
+function notNull(path: string | null, reader: Reader): string {
+  if (path === null) throw new WireError('transaction without a path', reader.position)
+  return path
+}
