@@ -1,0 +1,93 @@
+/** `howdah check`: every problem of a file with its place; the derived times, a key, or the plan. */
+import { CommandError, Exit, type Arguments, type Io } from '../command.ts'
+import { explain } from '../setup/documents.ts'
+import { fileOf, loadFile } from '../setup/find.ts'
+import type { LoadedSetUp } from '../setup/load.ts'
+import { planOf } from '../setup/plan.ts'
+import { formatProblem, SetUpError } from '../setup/problem.ts'
+import { checkServerFile, isYaml } from '../setup/server-file.ts'
+import { formatMs, timesOf } from '../setup/times.ts'
+
+export async function run(args: Arguments, io: Io): Promise<number> {
+  const path = fileOf(args, io)
+  const key = args.text('explain')
+  if (!isYaml(path)) {
+    if (key !== undefined || args.has('plan')) {
+      throw new CommandError('--explain and --plan need a YAML', Exit.usage)
+    }
+    return checkZooCfg(path, io)
+  }
+  let loaded: LoadedSetUp
+  try {
+    loaded = loadFile(path, io)
+  } catch (error) {
+    if (!(error instanceof SetUpError)) throw error
+    // The findings are this command's result, so they go to stdout.
+    io.out(`${error.message}\n`)
+    io.out(`${counted(error.problems.length, 'problem')}\n`)
+    return Exit.usage
+  }
+  if (key !== undefined) return explainKey({ key, path, loaded }, io)
+  for (const note of loaded.notes) io.out(`note: ${formatProblem(note)}\n`)
+  for (const sid of Object.keys(loaded.setUp.ensemble.servers ?? {})) {
+    checkServerFile(path, { sid: Number(sid), env: io.env, properties: new Map() })
+  }
+  if (args.has('plan')) printPlan(loaded, args, io)
+  else printTimes(loaded, io)
+  io.out(`${path}: no problems\n`)
+  return Exit.done
+}
+
+function checkZooCfg(path: string, io: Io): number {
+  try {
+    const { notes } = checkServerFile(path, { sid: undefined, env: io.env, properties: new Map() })
+    for (const note of notes) io.out(`note: ${note}\n`)
+  } catch (error) {
+    if (!(error instanceof SetUpError)) throw error
+    io.out(`${error.message}\n`)
+    io.out(`${counted(error.problems.length, 'problem')}\n`)
+    return Exit.usage
+  }
+  io.out(`${path}: no problems\n`)
+  return Exit.done
+}
+
+function explainKey(
+  { key, path, loaded }: { key: string; path: string; loaded: LoadedSetUp },
+  io: Io,
+): number {
+  const result = explain(key, loaded.origins, path)
+  if ('text' in result) {
+    io.out(`${result.text}\n`)
+    return Exit.done
+  }
+  const hint = result.suggestion === undefined ? '' : `; did you mean "${result.suggestion}"?`
+  throw new CommandError(`there is no key "${key}"${hint}`, Exit.usage)
+}
+
+function printTimes({ setUp }: LoadedSetUp, io: Io): void {
+  for (const [name, group] of Object.entries(setUp.groups ?? {})) {
+    const { list } = timesOf(group)
+    const width = Math.max(...list.map((time) => time.name.length)) + 2
+    io.out(`times of group ${name}:\n`)
+    for (const time of list) {
+      io.out(`  ${time.name.padEnd(width)}${formatMs(time.ms).padEnd(9)}= ${time.formula}\n`)
+    }
+  }
+}
+
+function printPlan(loaded: LoadedSetUp, args: Arguments, io: Io): void {
+  io.out(`howdah up starts, each as a process of its own:\n`)
+  for (const part of planOf(loaded, args.text('only'))) {
+    io.out(`  ${part.name.padEnd(16)}${part.kind.padEnd(12)}${part.addresses.join('  ')}\n`)
+    io.out(`      ${part.argv.map(quoted).join(' ')}\n`)
+  }
+}
+
+function quoted(word: string): string {
+  return /^[\w./:@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}
