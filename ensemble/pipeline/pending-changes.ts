@@ -1,0 +1,198 @@
+/**
+ * Nodes as they will be once every transaction in flight has been applied: what the next request is
+ * checked against. The tree itself holds only what is durable, so reads never see what a crash could
+ * take back.
+ *
+ * Invariants:
+ *  1. A node is here exactly while a transaction that touches it is in flight; all other nodes are
+ *     as the tree has them.
+ *  2. `digest` is the tree's digest after the last transaction in flight.
+ *  3. `rollBack` undoes everything since `begin`: a failed multi leaves no trace.
+ * Source: ZooKeeperServer#outstandingChanges, PrepRequestProcessor, 3.9.5.
+ */
+import { assert } from '../assert.ts'
+import type { Acl } from '../protocol/acl.ts'
+import { digestOf } from '../tree/node-digest.ts'
+import { DigestSum } from './digest-sum.ts'
+import type { NodeId, Tree } from '../tree/tree.ts'
+
+/** One node with the effects of the transactions in flight. */
+export interface PendingNode {
+  readonly path: string
+  /** Where the tree keeps the node as it was; 0 when it does not exist there. */
+  readonly base: NodeId
+  /** The last transaction that touched it. */
+  zxid: bigint
+  exists: boolean
+  czxid: bigint
+  mzxid: bigint
+  pzxid: bigint
+  ctime: number
+  mtime: number
+  version: number
+  /** As stored: the number of children ever created. */
+  cversion: number
+  aversion: number
+  /** As stored: a session id, or the mark of a container or TTL node. */
+  owner: bigint
+  numChildren: number
+  acl: readonly Acl[]
+  /** undefined: as the tree has it. */
+  data: Buffer | null | undefined
+  digest: number
+}
+
+export class PendingChanges {
+  readonly #tree: Tree
+  readonly #nodes = new Map<string, PendingNode>()
+  /** By session: paths of ephemerals whose creation is in flight. */
+  readonly #ephemerals = new Map<bigint, Set<string>>()
+  readonly #digest = new DigestSum()
+  #undo: Map<string, PendingNode | null> | null = null
+  #undoDigest = 0n
+
+  constructor(tree: Tree) {
+    this.#tree = tree
+    this.#digest.set(tree.treeDigest)
+  }
+
+  get size(): number {
+    return this.#nodes.size
+  }
+
+  get digest(): bigint {
+    return this.#digest.value
+  }
+
+  /** The node as the next transaction finds it; undefined when there is none. */
+  get(path: string): PendingNode | undefined {
+    const pending = this.#nodes.get(path)
+    if (pending !== undefined) return pending.exists ? pending : undefined
+    const tree = this.#tree
+    const base = tree.find(path)
+    return base === 0 ? undefined : this.#load(path, base)
+  }
+
+  /** Announces that transaction `zxid` changes `node`; `settle` follows once its fields are set. */
+  touch(node: PendingNode, zxid: bigint): void {
+    this.#remember(node.path)
+    node.zxid = zxid
+    this.#nodes.set(node.path, node)
+  }
+
+  /** The fields of a touched node are final for this transaction. */
+  settle(node: PendingNode): void {
+    this.#digest.subtract(node.digest)
+    const data = node.data === undefined ? this.#tree.data(node.base) : node.data
+    node.digest = digestOf(node.path, data, node)
+    this.#digest.add(node.digest)
+  }
+
+  create(fields: Omit<PendingNode, 'base' | 'exists' | 'digest'>): void {
+    const before = this.#nodes.get(fields.path)
+    assert(before === undefined || !before.exists, 'a node is created once')
+    if (before !== undefined) this.#forgetEphemeral(before)
+    this.#remember(fields.path)
+    const node: PendingNode = { ...fields, base: 0, exists: true, digest: 0 }
+    this.#nodes.set(node.path, node)
+    this.settle(node)
+    if (isSessionId(node.owner)) this.#noteEphemeral(node)
+  }
+
+  remove(node: PendingNode, zxid: bigint): void {
+    this.touch(node, zxid)
+    node.exists = false
+    this.#digest.subtract(node.digest)
+    node.digest = 0
+  }
+
+  /** Paths of every ephemeral that the session will own when its next transaction applies (B-52). */
+  ephemeralsOf(sessionId: bigint): string[] {
+    const paths = new Set([
+      ...this.#tree.ephemeralsOf(sessionId),
+      ...(this.#ephemerals.get(sessionId) ?? []),
+    ])
+    return [...paths].filter((path) => this.get(path)?.owner === sessionId)
+  }
+
+  /** Starts to remember, so that `rollBack` can undo what follows. */
+  begin(): void {
+    assert(this.#undo === null, 'multis do not nest')
+    this.#undo = new Map()
+    this.#undoDigest = this.#digest.value
+  }
+
+  commit(): void {
+    this.#undo = null
+  }
+
+  rollBack(): void {
+    assert(this.#undo !== null, 'there is something to roll back')
+    for (const [path, before] of this.#undo) {
+      const after = this.#nodes.get(path)
+      if (after !== undefined) this.#forgetEphemeral(after)
+      if (before === null) this.#nodes.delete(path)
+      else {
+        this.#nodes.set(path, before)
+        if (before.exists && isSessionId(before.owner)) this.#noteEphemeral(before)
+      }
+    }
+    this.#digest.set(this.#undoDigest)
+    this.#undo = null
+  }
+
+  /** Transaction `zxid` has been applied: the tree has what it did to `path`. */
+  applied(path: string, zxid: bigint): void {
+    const node = this.#nodes.get(path)
+    if (node === undefined || node.zxid !== zxid) return
+    this.#nodes.delete(path)
+    this.#forgetEphemeral(node)
+  }
+
+  #load(path: string, base: NodeId): PendingNode {
+    const tree = this.#tree
+    return {
+      path,
+      base,
+      zxid: 0n,
+      exists: true,
+      czxid: tree.czxid(base),
+      mzxid: tree.mzxid(base),
+      pzxid: tree.pzxid(base),
+      ctime: tree.ctime(base),
+      mtime: tree.mtime(base),
+      version: tree.version(base),
+      cversion: tree.storedCversion(base),
+      aversion: tree.aversion(base),
+      owner: tree.owner(base),
+      numChildren: tree.numChildren(base),
+      acl: tree.acl(base),
+      data: undefined,
+      digest: tree.nodeDigest(base),
+    }
+  }
+
+  #remember(path: string): void {
+    if (this.#undo === null || this.#undo.has(path)) return
+    const before = this.#nodes.get(path)
+    this.#undo.set(path, before === undefined ? null : { ...before })
+  }
+
+  #noteEphemeral(node: PendingNode): void {
+    let paths = this.#ephemerals.get(node.owner)
+    if (paths === undefined) this.#ephemerals.set(node.owner, (paths = new Set()))
+    paths.add(node.path)
+  }
+
+  #forgetEphemeral(node: PendingNode): void {
+    const paths = this.#ephemerals.get(node.owner)
+    if (paths?.delete(node.path) && paths.size === 0) this.#ephemerals.delete(node.owner)
+  }
+}
+
+const CONTAINER_OWNER = -(1n << 63n)
+
+/** Whether a stored owner is a session: neither nobody nor the mark of a container or TTL node. */
+export function isSessionId(owner: bigint): boolean {
+  return owner !== 0n && owner !== CONTAINER_OWNER && BigInt.asUintN(64, owner) >> 56n !== 0xffn
+}

@@ -1,0 +1,625 @@
+/**
+ * The life of a request on a server that decides alone: request, transaction, durable, applied,
+ * answered.
+ *
+ *     request ──▶ read: answered at once, or after this link's own writes
+ *        └─────▶ write: prepared (zxid, checks) ──▶ log.append ──┐
+ *     onDurable(zxid) ◀──────────── one fsync for many ──────────┘
+ *        └─▶ for each transaction in zxid order: apply, events, reply, waiting reads of that link
+ *
+ * Invariants:
+ *  1. Nothing is applied, shown or acknowledged before the log says that it is durable (I-9).
+ *  2. Transactions are applied in zxid order, each once; zxids have no gaps (I-12).
+ *  3. Requests of one link are answered in order (I-22); a read sees that link's earlier writes and,
+ *     exactly, the state at the zxid in its reply's header (I-23, I-25).
+ *  4. The event of a transaction goes out before any reply that shows it (I-40).
+ *  5. A failed request uses a zxid and leaves an error transaction, as on Apache's servers.
+ *
+ * Pure: time comes in through `beginTurn`, bytes leave through links and the log.
+ * Source: PrepRequestProcessor, SyncRequestProcessor, FinalRequestProcessor, 3.9.5.
+ */
+import { assert } from '../assert.ts'
+import type { AuthScheme } from '../auth/schemes.ts'
+import { Reader } from '../jute/reader.ts'
+import { WireError } from '../jute/wire-error.ts'
+import { Perm } from '../protocol/acl.ts'
+import { ConnectRequest, ConnectResponse, refusal } from '../protocol/connect.ts'
+import { Code } from '../protocol/error-codes.ts'
+import { MultiRequest, writeHeader, type MultiOp } from '../protocol/multi.ts'
+import { Op } from '../protocol/op-codes.ts'
+import * as requests from '../protocol/requests.ts'
+import { Xid } from '../protocol/requests.ts'
+import type { Txn, TxnBody } from '../protocol/transactions.ts'
+import type { SessionIds } from '../session/session-ids.ts'
+import type { SessionPasswords } from '../session/session-passwords.ts'
+import type { Session, SessionTable } from '../session/session-table.ts'
+import type { Applied, Tree, TreeChange } from '../tree/tree.ts'
+import type { Watches } from '../tree/watches.ts'
+import type { ClientLink, WaitingRequest } from './client-link.ts'
+import { PendingChanges } from './pending-changes.ts'
+import { Preparer, type Asker } from './prepare.ts'
+import { Reads, writeEvent } from './reads.ts'
+
+export interface PipelineSettings {
+  readonly minSessionTimeoutMs: number
+  readonly maxSessionTimeoutMs: number
+  readonly schemes: ReadonlyMap<string, AuthScheme>
+  readonly skipAcl: boolean
+  readonly extendedTypesEnabled: boolean
+  readonly reconfigEnabled: boolean
+  readonly digestEnabled: boolean
+}
+
+/** Where transactions go to become durable. */
+export interface TxnSink {
+  append(txn: Txn, treeDigest: bigint | null): void
+}
+
+/** What the edge is told. */
+export interface PipelineEdge {
+  /** Close this connection once what is written has been sent. */
+  close(link: ClientLink, why: string): void
+  /** How long a request took, from its arrival to its reply. */
+  answered(link: ClientLink, latencyMs: number): void
+}
+
+/** A transaction in flight. */
+interface InFlight {
+  readonly txn: Txn
+  readonly treeDigest: bigint
+  /** Whom to answer; null for what the server does by itself. */
+  readonly link: ClientLink | null
+  readonly xid: number
+  /** What the client asked for: decides the form of the reply. */
+  readonly type: number
+  readonly receivedMs: number
+}
+
+export class Pipeline {
+  readonly #tree: Tree
+  readonly #sessions: SessionTable
+  readonly #watches: Watches<ClientLink>
+  readonly #passwords: SessionPasswords
+  readonly #sessionIds: SessionIds
+  readonly #log: TxnSink
+  readonly #edge: PipelineEdge
+  readonly #settings: PipelineSettings
+  readonly #changes: PendingChanges
+  readonly #preparer: Preparer
+  readonly #reads: Reads
+  readonly #reader = new Reader()
+  readonly #inFlight: InFlight[] = []
+  #inFlightStart = 0
+  readonly #links = new Map<bigint, ClientLink>()
+  readonly #treeChanges: TreeChange[] = []
+  #lastPreparedZxid: bigint
+  #nowMs = 0
+  #sessionMs = 0
+  #wallMs = 0
+
+  constructor(parts: {
+    tree: Tree
+    sessions: SessionTable
+    watches: Watches<ClientLink>
+    passwords: SessionPasswords
+    sessionIds: SessionIds
+    log: TxnSink
+    edge: PipelineEdge
+    settings: PipelineSettings
+  }) {
+    this.#tree = parts.tree
+    this.#sessions = parts.sessions
+    this.#watches = parts.watches
+    this.#passwords = parts.passwords
+    this.#sessionIds = parts.sessionIds
+    this.#log = parts.log
+    this.#edge = parts.edge
+    this.#settings = parts.settings
+    this.#changes = new PendingChanges(parts.tree)
+    this.#preparer = new Preparer(this.#changes, parts.settings)
+    this.#reads = new Reads(parts.tree, parts.watches, parts.settings)
+    this.#lastPreparedZxid = parts.tree.lastZxid
+  }
+
+  /** Transactions prepared and not yet applied. */
+  get inFlightCount(): number {
+    return this.#inFlight.length - this.#inFlightStart
+  }
+
+  get lastPreparedZxid(): bigint {
+    return this.#lastPreparedZxid
+  }
+
+  /** Sets the time for all input until the next call. `sessionMs` ages sessions (F-19). */
+  beginTurn(time: { nowMs: number; sessionMs: number; wallMs: number }): void {
+    this.#nowMs = time.nowMs
+    this.#sessionMs = time.sessionMs
+    // Times in transactions never go back, whatever the wall clock does (F-17).
+    if (time.wallMs > this.#wallMs) this.#wallMs = time.wallMs
+  }
+
+  /** The first frame of a connection. @throws WireError when it is none */
+  connect(link: ClientLink, bytes: Buffer, start: number, end: number): void {
+    const request = ConnectRequest.read(this.#reader.reset(bytes, start, end))
+    link.hasReadOnlyFlag = request.readOnly !== undefined
+    link.traffic.received++
+    if (request.lastZxidSeen > this.#tree.lastZxid) {
+      return this.#close(link, 'the client has seen a later zxid than this server')
+    }
+    if (request.sessionId !== 0n) return this.#resume(link, request)
+    const timeoutMs = Math.min(
+      Math.max(request.timeOut, this.#settings.minSessionTimeoutMs),
+      this.#settings.maxSessionTimeoutMs,
+    )
+    const id = this.#sessionIds.next()
+    this.#attach(link, this.#sessions.add(id, timeoutMs, this.#sessionMs))
+    this.#append(link, 0, Op.createSession, { type: Op.createSession, timeOut: timeoutMs })
+  }
+
+  /** Every later frame. @throws WireError when it has no request header */
+  request(link: ClientLink, bytes: Buffer, start: number, end: number): void {
+    if (link.isClosing || link.isEnding) return
+    const reader = this.#reader.reset(bytes, start, end)
+    const xid = reader.int()
+    const type = reader.int()
+    const { traffic } = link
+    traffic.received++
+    if (type !== Op.ping) traffic.lastCxid = xid
+    traffic.lastOp = OP_LABELS.get(type) ?? 'NA'
+    if (type === Op.auth) return this.#authenticate(link, xid, reader)
+    const session = link.session
+    assert(session !== null, 'requests come after the connect request')
+    this.#sessions.touch(session, this.#sessionMs)
+    if (isWriteOp(type)) return this.#write(link, session, xid, type, reader)
+    if (link.hasWritesInFlight) {
+      const afterWrite = link.writesPrepared
+      link.waiting.push({ bytes, start, end, afterWrite, receivedMs: this.#nowMs })
+    } else this.#read(link, xid, type, reader, this.#nowMs)
+  }
+
+  /** The connection is gone; its session lives on. */
+  disconnected(link: ClientLink): void {
+    link.isGone = true
+    link.isClosing = true
+    link.waiting.length = 0
+    this.#watches.removeWatcher(link)
+    if (link.session !== null && this.#links.get(link.session.id) === link) {
+      this.#links.delete(link.session.id)
+    }
+  }
+
+  /** Ends the sessions whose time is up (I-51, I-52). */
+  expireSessions(): void {
+    for (const session of this.#sessions.due(this.#sessionMs)) this.#endSession(session)
+  }
+
+  /** Removes a container or TTL node, if it may still go when its turn comes (I-58). */
+  reap(path: string): void {
+    const asker = { sessionId: 0n, authIds: [], zxid: this.#nextZxid(), time: this.#wallMs }
+    const body = this.#preparer.deleteContainer(path, asker)
+    this.#append(null, 0, Op.deleteContainer, typeof body === 'number' ? error(body) : body)
+  }
+
+  /** Everything up to `zxid` is durable: apply it, and answer. */
+  onDurable(zxid: bigint): void {
+    while (this.#inFlightStart < this.#inFlight.length) {
+      const next = this.#inFlight[this.#inFlightStart]!
+      if (next.txn.zxid > zxid) break
+      this.#inFlightStart++
+      this.#apply(next)
+    }
+    if (this.#inFlightStart === this.#inFlight.length) {
+      this.#inFlight.length = this.#inFlightStart = 0
+    } else if (this.#inFlightStart > 4096) {
+      this.#inFlight.splice(0, this.#inFlightStart)
+      this.#inFlightStart = 0
+    }
+  }
+
+  // -- sessions ------------------------------------------------------------------------------------
+
+  #resume(link: ClientLink, request: ConnectRequest): void {
+    const session = this.#sessions.get(request.sessionId)
+    // The password comes first: a stranger must not even cut the owner's connection (S-20, N-8).
+    const isOwner = this.#passwords.matches(request.sessionId, request.passwd)
+    if (session === undefined || session.isClosing || !isOwner) {
+      ConnectResponse.write(link.beginFrame(), refusal(request))
+      link.endFrame()
+      return this.#close(link, isOwner ? 'the session has ended' : 'wrong session password')
+    }
+    const former = this.#links.get(session.id)
+    if (former !== undefined) this.#close(former, 'the session has moved to another connection')
+    this.#sessions.touch(session, this.#sessionMs)
+    this.#attach(link, session)
+    this.#welcome(link, session)
+  }
+
+  #attach(link: ClientLink, session: Session): void {
+    link.session = session
+    this.#links.set(session.id, link)
+  }
+
+  #welcome(link: ClientLink, session: Session): void {
+    ConnectResponse.write(link.beginFrame(), {
+      protocolVersion: 0,
+      timeOut: session.timeoutMs,
+      sessionId: session.id,
+      passwd: this.#passwords.of(session.id),
+      readOnly: link.hasReadOnlyFlag ? false : undefined,
+    })
+    link.endFrame()
+  }
+
+  #endSession(session: Session): void {
+    const zxid = this.#nextZxid()
+    const body = this.#preparer.closeSession(session.id, zxid)
+    this.#appendFor(session.id, null, 0, Op.closeSession, body)
+  }
+
+  #authenticate(link: ClientLink, xid: number, reader: Reader): void {
+    const { scheme, auth } = requests.AuthPacket.read(reader)
+    const ids = this.#settings.schemes.get(scheme ?? '')?.authenticate(auth) ?? null
+    link.beginReply(xid, 0n, ids === null ? Code.authFailed : Code.ok)
+    link.endFrame()
+    if (ids === null) return this.#close(link, 'authentication failed')
+    const known = new Set(link.authIds.map((own) => `${own.scheme}:${own.id}`))
+    link.authIds = [...ids.filter((own) => !known.has(`${own.scheme}:${own.id}`)), ...link.authIds]
+  }
+
+  #close(link: ClientLink, why: string): void {
+    if (link.isClosing) return
+    link.isClosing = true
+    link.waiting.length = 0
+    this.#watches.removeWatcher(link)
+    if (link.session !== null && this.#links.get(link.session.id) === link) {
+      this.#links.delete(link.session.id)
+    }
+    this.#edge.close(link, why)
+  }
+
+  // -- writes --------------------------------------------------------------------------------------
+
+  #write(link: ClientLink, session: Session, xid: number, type: number, reader: Reader): void {
+    if (type === Op.closeSession) {
+      const zxid = this.#nextZxid()
+      // A session that is expiring has its closeSession already; this one then finds nothing to do.
+      const body = session.isClosing
+        ? error(Code.sessionExpired)
+        : this.#preparer.closeSession(session.id, zxid)
+      this.#sessions.beginClose(session)
+      link.isEnding = true
+      this.#append(link, xid, type, body)
+      return
+    }
+    const asker: Asker = {
+      sessionId: session.id,
+      authIds: link.authIds,
+      zxid: this.#nextZxid(),
+      time: this.#wallMs,
+    }
+    let body: TxnBody | number
+    try {
+      body = session.isClosing ? Code.sessionExpired : this.#prepare(type, reader, asker)
+    } catch (problem) {
+      if (!(problem instanceof WireError)) throw problem
+      body = Code.marshallingError
+    }
+    this.#append(link, xid, type, typeof body === 'number' ? error(body) : body)
+  }
+
+  #prepare(type: number, reader: Reader, asker: Asker): TxnBody | number {
+    switch (type) {
+      case Op.create:
+      case Op.create2:
+      case Op.createContainer:
+        return this.#preparer.create(type, kept(requests.CreateRequest.read(reader)), asker)
+      case Op.createTtl:
+        return this.#preparer.create(type, kept(requests.CreateTtlRequest.read(reader)), asker)
+      case Op.delete: {
+        const { path, version } = requests.DeleteRequest.read(reader)
+        return this.#preparer.delete(path, version, asker)
+      }
+      case Op.setData: {
+        const { path, data, version } = kept(requests.SetDataRequest.read(reader))
+        return this.#preparer.setData(path, data, version, asker)
+      }
+      case Op.setAcl: {
+        const { path, acl, version } = requests.SetAclRequest.read(reader)
+        return this.#preparer.setAcl(path, acl, version, asker)
+      }
+      case Op.multi:
+        return this.#prepareMulti(MultiRequest.read(reader), asker)
+      case Op.reconfig:
+        return this.#settings.reconfigEnabled ? Code.unimplemented : Code.reconfigDisabled
+      default:
+        // deleteContainer is the server's own: a client's would remove what others still use.
+        return Code.badArguments
+    }
+  }
+
+  /** All or nothing: the first op that fails undoes those before it (I-27). */
+  #prepareMulti(ops: readonly MultiOp[], asker: Asker): TxnBody | number {
+    const txns: TxnBody[] = []
+    this.#changes.begin()
+    for (const op of ops) {
+      const body = this.#prepareOp(op, asker)
+      if (typeof body !== 'number') {
+        txns.push(body)
+        continue
+      }
+      this.#changes.rollBack()
+      if (isRefusedWhole(op)) return Code.marshallingError
+      txns.push(error(body))
+      while (txns.length < ops.length) txns.push(error(Code.runtimeInconsistency))
+      return { type: Op.multi, txns }
+    }
+    this.#changes.commit()
+    return { type: Op.multi, txns }
+  }
+
+  #prepareOp(op: MultiOp, asker: Asker): TxnBody | number {
+    switch (op.type) {
+      case Op.create:
+      case Op.create2: {
+        if (isRefusedWhole(op)) return Code.marshallingError
+        const type = op.flags === requests.CreateMode.container ? Op.createContainer : op.type
+        return this.#preparer.create(type, kept(op), asker)
+      }
+      case Op.createContainer: {
+        if (isRefusedWhole(op)) return Code.marshallingError
+        return this.#preparer.create(op.type, kept(op), asker)
+      }
+      case Op.createTtl: {
+        const isTtl = op.flags === 5 || op.flags === 6
+        return this.#preparer.create(isTtl ? op.type : Op.create2, kept(op), asker)
+      }
+      case Op.delete:
+        return this.#preparer.delete(op.path, op.version, asker)
+      case Op.setData: {
+        const { path, data, version } = kept(op)
+        return this.#preparer.setData(path, data, version, asker)
+      }
+      case Op.check:
+        return this.#preparer.check(op.path, op.version, asker)
+      default:
+        // A read inside a multi: the request as a whole cannot be read (client-protocol 2.6).
+        return Code.marshallingError
+    }
+  }
+
+  #nextZxid(): bigint {
+    return this.#lastPreparedZxid + 1n
+  }
+
+  #append(link: ClientLink | null, xid: number, type: number, body: TxnBody): void {
+    this.#appendFor(link?.session?.id ?? 0n, link, xid, type, body)
+  }
+
+  #appendFor(clientId: bigint, link: ClientLink | null, xid: number, type: number, body: TxnBody): void {
+    const zxid = ++this.#lastPreparedZxid
+    const txn: Txn = { clientId, cxid: xid, zxid, time: this.#wallMs, ...body }
+    const treeDigest = this.#changes.digest
+    if (link !== null) link.writesPrepared++
+    this.#inFlight.push({ txn, treeDigest, link, xid, type, receivedMs: this.#nowMs })
+    this.#log.append(txn, body.type === Op.error ? null : treeDigest)
+  }
+
+  #apply({ txn, treeDigest, link, xid, type, receivedMs }: InFlight): void {
+    const tree = this.#tree
+    const changes = this.#watches.isEmpty ? null : this.#treeChanges
+    const applied = tree.apply(txn, changes)
+    if (this.#settings.digestEnabled) {
+      assert(tree.treeDigest === treeDigest, 'the tree is what the transaction said it would be (I-13)')
+    }
+    this.#settle(txn, txn.zxid)
+    if (changes !== null && changes.length > 0) this.#fire(changes)
+    const ending = txn.type === Op.closeSession ? this.#links.get(txn.clientId) : undefined
+    if (txn.type === Op.closeSession) this.#sessions.remove(txn.clientId)
+    if (link !== null) {
+      link.writesAnswered++
+      if (!link.isGone && !(link.isClosing && type !== Op.closeSession)) {
+        if (type === Op.createSession) this.#welcome(link, link.session!)
+        else this.#reply(link, xid, type, txn, applied)
+        this.#edge.answered(link, this.#nowMs - receivedMs)
+        if (link.waiting.length > 0) this.#answerWaiting(link)
+      }
+    }
+    if (ending !== undefined) this.#close(ending, 'the session has ended')
+  }
+
+  /** Takes what `body` touched off the pending changes: the tree has it now. */
+  #settle(body: TxnBody, zxid: bigint): void {
+    switch (body.type) {
+      case Op.error:
+      case Op.check:
+      case Op.createSession:
+        return
+      case Op.multi:
+        for (const sub of body.txns) this.#settle(sub, zxid)
+        return
+      case Op.closeSession:
+        for (const path of body.paths ?? []) this.#settleWithParent(path, zxid)
+        return
+      case Op.setData:
+      case Op.reconfig:
+      case Op.setAcl:
+        this.#changes.applied(body.path, zxid)
+        return
+      default:
+        this.#settleWithParent(body.path, zxid)
+    }
+  }
+
+  #settleWithParent(path: string, zxid: bigint): void {
+    this.#changes.applied(path, zxid)
+    const slash = path.lastIndexOf('/')
+    this.#changes.applied(slash <= 0 ? '/' : path.slice(0, slash), zxid)
+  }
+
+  /** Sends each event to those who watch and, at this moment, may read (CVE-2024-23944). */
+  #fire(changes: TreeChange[]): void {
+    for (const { type, path, acl, zxid } of changes) {
+      this.#watches.trigger(type, path, (watcher) => {
+        if (!watcher.isGone && this.#reads.may(watcher, Perm.read, acl)) {
+          writeEvent(watcher, type, path, zxid)
+        }
+      })
+    }
+    changes.length = 0
+  }
+
+  #reply(link: ClientLink, xid: number, type: number, txn: Txn, applied: Applied): void {
+    const err = txn.type === Op.error ? txn.err : type === Op.multi ? Code.ok : applied.err
+    const writer = link.beginReply(xid, txn.zxid, err)
+    link.traffic.lastZxid = txn.zxid
+    if (err === Code.ok) {
+      switch (type) {
+        case Op.create:
+          writer.string(applied.path)
+          break
+        case Op.create2:
+        case Op.createContainer:
+        case Op.createTtl:
+          writer.string(applied.path)
+          this.#tree.writeStat(applied.node, writer)
+          break
+        case Op.setData:
+        case Op.setAcl:
+          this.#tree.writeStat(applied.node, writer)
+          break
+        case Op.multi:
+          this.#replyMulti(link, txn, applied)
+          break
+      }
+    }
+    link.endFrame()
+  }
+
+  #replyMulti(link: ClientLink, txn: Txn, applied: Applied): void {
+    assert(txn.type === Op.multi && applied.results !== null, 'a multi has results')
+    const writer = link.currentWriter
+    const isFailed = txn.txns.some((sub) => sub.type === Op.error)
+    for (const [index, result] of applied.results.entries()) {
+      const sub = txn.txns[index]!
+      if (isFailed) {
+        writeHeader(writer, Op.error, false, result.err)
+        writer.int(result.err)
+        continue
+      }
+      const isCreate2 = sub.type === Op.createContainer || sub.type === Op.createTtl
+      writeHeader(writer, isCreate2 ? Op.create2 : sub.type, false, Code.ok)
+      if (sub.type === Op.create || sub.type === Op.create2 || isCreate2) writer.string(result.path)
+      if (sub.type === Op.create2 || isCreate2 || sub.type === Op.setData) writer.raw(result.stat!)
+    }
+    writeHeader(writer, -1, true, -1)
+  }
+
+  // -- what is no write ----------------------------------------------------------------------------
+
+  #answerWaiting(link: ClientLink): void {
+    const { waiting } = link
+    let count = 0
+    while (count < waiting.length && !link.isClosing) {
+      const next: WaitingRequest = waiting[count]!
+      if (next.afterWrite > link.writesAnswered) break
+      count++
+      const reader = this.#reader.reset(next.bytes, next.start, next.end)
+      const xid = reader.int()
+      this.#read(link, xid, reader.int(), reader, next.receivedMs)
+    }
+    waiting.splice(0, count)
+  }
+
+  #read(link: ClientLink, xid: number, type: number, reader: Reader, receivedMs: number): void {
+    const { lastZxid } = this.#tree
+    link.traffic.lastZxid = lastZxid
+    if (type === Op.ping) {
+      link.beginReply(Xid.ping, lastZxid, Code.ok)
+      link.endFrame()
+    } else if (type === Op.sasl) {
+      // No SASL here: a null token without an error tells clients to go on without (5.7).
+      link.beginReply(xid, 0n, Code.ok).buffer(null)
+      link.endFrame()
+    } else {
+      try {
+        if (!this.#reads.answer(link, xid, type, reader)) {
+          link.beginReply(xid, -1n, Code.unimplemented)
+          link.endFrame()
+          this.#close(link, `unknown operation ${type}`)
+        }
+      } catch (problem) {
+        if (!(problem instanceof WireError)) throw problem
+        link.beginReply(xid, lastZxid, Code.marshallingError)
+        link.endFrame()
+      }
+    }
+    this.#edge.answered(link, this.#nowMs - receivedMs)
+  }
+}
+
+function error(err: number): TxnBody {
+  return { type: Op.error, err }
+}
+
+/** Data that outlives its request is copied: a view would pin the chunk it arrived in. */
+function kept<T extends { readonly data: Buffer | null }>(request: T): T {
+  return request.data === null ? request : { ...request, data: Buffer.from(request.data) }
+}
+
+/** From 3.8.2 on a bad flag or a null ACL list refuses the whole multi (client-protocol 2.6). */
+function isRefusedWhole(op: MultiOp): boolean {
+  switch (op.type) {
+    case Op.create:
+    case Op.create2:
+    case Op.createContainer:
+      return op.flags < 0 || op.flags > 6 || op.acl === null
+    case Op.getData:
+    case Op.getChildren:
+      return true
+    default:
+      return false
+  }
+}
+
+function isWriteOp(type: number): boolean {
+  switch (type) {
+    case Op.create:
+    case Op.create2:
+    case Op.createContainer:
+    case Op.createTtl:
+    case Op.delete:
+    case Op.deleteContainer:
+    case Op.setData:
+    case Op.setAcl:
+    case Op.multi:
+    case Op.reconfig:
+    case Op.closeSession:
+      return true
+    default:
+      return false
+  }
+}
+
+/** What `cons` and `stat` show as the last operation (client-protocol 10.1). */
+const OP_LABELS: ReadonlyMap<number, string> = new Map(
+  Object.entries({
+    create: 'CREA',
+    create2: 'CREA',
+    createContainer: 'CREA',
+    createTtl: 'CREA',
+    delete: 'DELE',
+    exists: 'EXIS',
+    getData: 'GETD',
+    setData: 'SETD',
+    getChildren: 'GETC',
+    getChildren2: 'GETC',
+    getAcl: 'GETA',
+    setAcl: 'SETA',
+    sync: 'SYNC',
+    ping: 'PING',
+    multi: 'MULT',
+    multiRead: 'MLTR',
+    setWatches: 'SETW',
+    closeSession: 'CLOS',
+  }).map(([name, label]) => [Op[name as keyof typeof Op], label]),
+)

@@ -1,0 +1,254 @@
+/**
+ * A write request becomes a transaction: everything that was random, clocked or conditional is
+ * decided here, against the state with all transactions in flight, so that applying it later can
+ * neither fail nor differ.
+ *
+ * Every function answers with the body of the transaction, or with the error code that the client
+ * gets; then nothing has changed.
+ * Source: PrepRequestProcessor#pRequest2Txn, 3.9.5; order of checks: client-protocol 2.4.
+ */
+import { fixUpAcl } from '../auth/acl-rules.ts'
+import { isAllowed } from '../auth/permissions.ts'
+import type { AuthId, AuthScheme } from '../auth/schemes.ts'
+import { Perm, type Acl } from '../protocol/acl.ts'
+import { Code } from '../protocol/error-codes.ts'
+import { Op } from '../protocol/op-codes.ts'
+import { validatePath } from '../protocol/paths.ts'
+import type { TxnBody } from '../protocol/transactions.ts'
+import { isSessionId, type PendingChanges, type PendingNode } from './pending-changes.ts'
+
+export interface PrepareSettings {
+  readonly schemes: ReadonlyMap<string, AuthScheme>
+  readonly skipAcl: boolean
+  readonly extendedTypesEnabled: boolean
+}
+
+/** Who asks, and which transaction it will be. */
+export interface Asker {
+  readonly sessionId: bigint
+  readonly authIds: readonly AuthId[]
+  readonly zxid: bigint
+  readonly time: number
+}
+
+/** Stored owner of a container node. */
+const CONTAINER_OWNER = -(1n << 63n)
+/** Top byte of the stored owner of a TTL node. */
+const TTL_MARK = 0xffn << 56n
+const TTL_MS_MAX = (1n << 40n) - 1n
+const SPECIAL_PATHS = new Set(['/', '/zookeeper', '/zookeeper/quota', '/zookeeper/config'])
+
+export interface CreateFields {
+  readonly path: string | null
+  readonly data: Buffer | null
+  readonly acl: readonly Acl[] | null
+  readonly flags: number
+  readonly ttl?: bigint
+}
+
+type CreateOp = typeof Op.create | typeof Op.create2 | typeof Op.createContainer | typeof Op.createTtl
+
+/** What flags mean for one of the four create operations (client-protocol 4.5). */
+interface CreateKind {
+  readonly isSequential: boolean
+  readonly isEphemeral: boolean
+}
+
+export class Preparer {
+  readonly #changes: PendingChanges
+  readonly #settings: PrepareSettings
+
+  constructor(changes: PendingChanges, settings: PrepareSettings) {
+    this.#changes = changes
+    this.#settings = settings
+  }
+
+  create(type: CreateOp, fields: CreateFields, asker: Asker): TxnBody | number {
+    const kind = this.#createKind(type, fields)
+    if (typeof kind === 'number') return kind
+    const given = fields.path
+    if (given === null) return Code.marshallingError
+    const slash = given.lastIndexOf('/')
+    if (slash < 0 || given.includes('\0')) return Code.badArguments
+    const acl = fixUpAcl(fields.acl, asker.authIds, this.#settings.schemes)
+    if (typeof acl === 'number') return acl
+    const parent = this.#changes.get(slash === 0 ? '/' : given.slice(0, slash))
+    if (parent === undefined) return Code.noNode
+    if (!this.#may(Perm.create, parent.acl, asker)) return Code.noAuth
+    const path = kind.isSequential ? given + sequenceSuffix(parent.cversion) : given
+    if (validatePath(path) !== null) return Code.badArguments
+    if (this.#changes.get(path) !== undefined) return Code.nodeExists
+    if (this.#isEphemeral(parent)) return Code.noChildrenForEphemerals
+
+    const { data } = fields
+    const parentCVersion = (parent.cversion + 1) | 0
+    this.#changes.touch(parent, asker.zxid)
+    // The counter stays where it is once it would overflow, and so does pzxid (client-protocol 4.3).
+    if (parentCVersion > parent.cversion) {
+      parent.cversion = parentCVersion
+      parent.pzxid = asker.zxid
+    }
+    parent.numChildren++
+    this.#changes.settle(parent)
+    const storedAcl = acl as Acl[]
+    this.#changes.create({
+      path,
+      zxid: asker.zxid,
+      czxid: asker.zxid,
+      mzxid: asker.zxid,
+      pzxid: asker.zxid,
+      ctime: asker.time,
+      mtime: asker.time,
+      version: 0,
+      cversion: 0,
+      aversion: 0,
+      owner: storedOwner(type, kind, fields, asker),
+      numChildren: 0,
+      acl: storedAcl,
+      data,
+    })
+    switch (type) {
+      case Op.createContainer:
+        return { type, path, data, acl: storedAcl, parentCVersion }
+      case Op.createTtl:
+        return { type, path, data, acl: storedAcl, parentCVersion, ttl: fields.ttl ?? 0n }
+      default:
+        return { type, path, data, acl: storedAcl, ephemeral: kind.isEphemeral, parentCVersion }
+    }
+  }
+
+  delete(path: string | null, version: number, asker: Asker): TxnBody | number {
+    if (path === null) return Code.marshallingError
+    const slash = path.lastIndexOf('/')
+    if (slash < 0 || path.includes('\0') || SPECIAL_PATHS.has(path)) return Code.badArguments
+    const parent = this.#changes.get(slash === 0 ? '/' : path.slice(0, slash))
+    if (parent === undefined) return Code.noNode
+    if (!this.#may(Perm.delete, parent.acl, asker)) return Code.noAuth
+    const node = this.#changes.get(path)
+    if (node === undefined) return Code.noNode
+    if (!matches(version, node.version)) return Code.badVersion
+    if (node.numChildren > 0) return Code.notEmpty
+    this.#remove(parent, node, asker.zxid)
+    return { type: Op.delete, path }
+  }
+
+  /** Removes a container or TTL node whose time has come, unless a child has appeared (I-58). */
+  deleteContainer(path: string, asker: Asker): TxnBody | number {
+    if (SPECIAL_PATHS.has(path)) return Code.badArguments
+    const slash = path.lastIndexOf('/')
+    const parent = this.#changes.get(slash === 0 ? '/' : path.slice(0, slash))
+    const node = this.#changes.get(path)
+    if (parent === undefined || node === undefined) return Code.noNode
+    if (node.numChildren > 0) return Code.notEmpty
+    if (node.owner === 0n || this.#isEphemeral(node)) return Code.badVersion
+    this.#remove(parent, node, asker.zxid)
+    return { type: Op.deleteContainer, path }
+  }
+
+  setData(path: string | null, data: Buffer | null, version: number, asker: Asker): TxnBody | number {
+    if (path === null) return Code.marshallingError
+    if (validatePath(path) !== null) return Code.badArguments
+    const node = this.#changes.get(path)
+    if (node === undefined) return Code.noNode
+    if (!this.#may(Perm.write, node.acl, asker)) return Code.noAuth
+    if (!matches(version, node.version)) return Code.badVersion
+    this.#changes.touch(node, asker.zxid)
+    node.version = nextVersion(node.version)
+    node.mzxid = asker.zxid
+    node.mtime = asker.time
+    node.data = data
+    this.#changes.settle(node)
+    return { type: Op.setData, path, data, version: node.version }
+  }
+
+  setAcl(path: string | null, acl: readonly Acl[] | null, version: number, asker: Asker): TxnBody | number {
+    if (path === null) return Code.marshallingError
+    if (validatePath(path) !== null) return Code.badArguments
+    const stored = fixUpAcl(acl, asker.authIds, this.#settings.schemes)
+    if (typeof stored === 'number') return stored
+    const node = this.#changes.get(path)
+    if (node === undefined) return Code.noNode
+    if (!this.#may(Perm.admin, node.acl, asker)) return Code.noAuth
+    if (!matches(version, node.aversion)) return Code.badVersion
+    this.#changes.touch(node, asker.zxid)
+    node.aversion = nextVersion(node.aversion)
+    node.acl = stored
+    this.#changes.settle(node)
+    return { type: Op.setAcl, path, acl: stored as Acl[], version: node.aversion }
+  }
+
+  check(path: string | null, version: number, asker: Asker): TxnBody | number {
+    if (path === null) return Code.marshallingError
+    if (validatePath(path) !== null) return Code.badArguments
+    const node = this.#changes.get(path)
+    if (node === undefined) return Code.noNode
+    if (!this.#may(Perm.read, node.acl, asker)) return Code.noAuth
+    if (!matches(version, node.version)) return Code.badVersion
+    return { type: Op.check, path, version: nextVersion(node.version) }
+  }
+
+  /** Ends a session: its ephemerals go in the same transaction, those in flight included (I-50). */
+  closeSession(sessionId: bigint, zxid: bigint): TxnBody {
+    const paths = this.#changes.ephemeralsOf(sessionId)
+    for (const path of paths) {
+      const slash = path.lastIndexOf('/')
+      const parent = this.#changes.get(slash === 0 ? '/' : path.slice(0, slash))
+      const node = this.#changes.get(path)
+      if (parent !== undefined && node !== undefined) this.#remove(parent, node, zxid)
+    }
+    return { type: Op.closeSession, paths }
+  }
+
+  #remove(parent: PendingNode, node: PendingNode, zxid: bigint): void {
+    this.#changes.touch(parent, zxid)
+    if (zxid > parent.pzxid) parent.pzxid = zxid
+    parent.numChildren--
+    this.#changes.settle(parent)
+    this.#changes.remove(node, zxid)
+  }
+
+  #may(permission: number, acl: readonly Acl[], asker: Asker): boolean {
+    if (this.#settings.skipAcl) return true
+    return isAllowed(acl, permission, asker.authIds, this.#settings.schemes)
+  }
+
+  #isEphemeral(node: PendingNode): boolean {
+    if (node.owner === 0n || node.owner === CONTAINER_OWNER) return false
+    return !this.#settings.extendedTypesEnabled || isSessionId(node.owner)
+  }
+
+  #createKind(type: CreateOp, { flags, ttl }: CreateFields): CreateKind | number {
+    if (flags < 0 || flags > 6) return Code.badArguments
+    const isTtl = flags === 5 || flags === 6
+    if (isTtl && !this.#settings.extendedTypesEnabled) return Code.unimplemented
+    if (type === Op.createTtl) {
+      // Apache logs a ttl below zero with a flag of no TTL, and cannot replay it: refused here.
+      if (!isTtl || ttl === undefined || ttl < 1n || ttl > TTL_MS_MAX) return Code.badArguments
+    } else if (isTtl) return Code.badArguments
+    return {
+      isSequential: flags === 2 || flags === 3 || flags === 6,
+      isEphemeral: (flags === 1 || flags === 3) && type !== Op.createContainer,
+    }
+  }
+}
+
+/** The number of children ever created, as Java's `%010d` prints it. */
+export function sequenceSuffix(cversion: number): string {
+  return cversion < 0 ? `-${String(-cversion).padStart(9, '0')}` : String(cversion).padStart(10, '0')
+}
+
+/** The version after this one; -1 means "any" to clients, so it is never given (B-60). */
+export function nextVersion(version: number): number {
+  const next = (version + 1) | 0
+  return next === -1 ? 0 : next
+}
+
+function matches(asked: number, actual: number): boolean {
+  return asked === -1 || asked === actual
+}
+
+function storedOwner(type: CreateOp, kind: CreateKind, fields: CreateFields, asker: Asker): bigint {
+  if (type === Op.createContainer) return CONTAINER_OWNER
+  if (type === Op.createTtl) return BigInt.asIntN(64, TTL_MARK | (fields.ttl ?? 0n))
+  return kind.isEphemeral ? asker.sessionId : 0n
+}

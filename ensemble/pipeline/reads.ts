@@ -1,0 +1,326 @@
+/**
+ * Requests that change nothing: answered from the tree as it is, which is everything applied so far
+ * and nothing else (I-23).
+ *
+ * Source: FinalRequestProcessor, 3.9.5; checks and answers: client-protocol 2.4 to 2.7, 6.
+ */
+import { isAllowed } from '../auth/permissions.ts'
+import type { AuthScheme } from '../auth/schemes.ts'
+import type { Reader } from '../jute/reader.ts'
+import type { Writer } from '../jute/writer.ts'
+import { AclList, Perm, type Acl } from '../protocol/acl.ts'
+import { Code } from '../protocol/error-codes.ts'
+import { isMultiRead, MultiRequest, writeHeader } from '../protocol/multi.ts'
+import { Op } from '../protocol/op-codes.ts'
+import * as requests from '../protocol/requests.ts'
+import * as watchRequests from '../protocol/watches.ts'
+import { EventType, KeeperState, WatcherEvent } from '../protocol/watches.ts'
+import { ClientInfo, GetEphemeralsResponse } from '../protocol/replies.ts'
+import { vector } from '../jute/record.ts'
+import type { NodeId, Tree } from '../tree/tree.ts'
+import type { Watches } from '../tree/watches.ts'
+import type { ClientLink } from './client-link.ts'
+
+export interface ReadSettings {
+  readonly schemes: ReadonlyMap<string, AuthScheme>
+  readonly skipAcl: boolean
+}
+
+export class Reads {
+  readonly #tree: Tree
+  readonly #watches: Watches<ClientLink>
+  readonly #settings: ReadSettings
+
+  constructor(tree: Tree, watches: Watches<ClientLink>, settings: ReadSettings) {
+    this.#tree = tree
+    this.#watches = watches
+    this.#settings = settings
+  }
+
+  /**
+   * Answers the request whose body is in `reader`.
+   * @returns false when `type` is no read
+   * @throws WireError when the body cannot be read: nothing has been written then
+   */
+  answer(link: ClientLink, xid: number, type: number, reader: Reader): boolean {
+    switch (type) {
+      case Op.getData:
+        this.#getData(link, xid, reader)
+        return true
+      case Op.exists:
+        this.#exists(link, xid, reader)
+        return true
+      case Op.getChildren:
+      case Op.getChildren2:
+        this.#getChildren(link, xid, type, reader)
+        return true
+      case Op.getAcl:
+        this.#getAcl(link, xid, reader)
+        return true
+      case Op.sync: {
+        const { path } = requests.SyncRequest.read(reader)
+        this.#begin(link, xid).string(path)
+        link.endFrame()
+        return true
+      }
+      case Op.multiRead:
+        this.#multiRead(link, xid, reader)
+        return true
+      case Op.getEphemerals:
+        this.#getEphemerals(link, xid, reader)
+        return true
+      case Op.getAllChildrenNumber:
+        this.#getAllChildrenNumber(link, xid, reader)
+        return true
+      case Op.whoAmI:
+        vector(ClientInfo).write(this.#begin(link, xid), clientInfos(link))
+        link.endFrame()
+        return true
+      case Op.setWatches:
+        this.#setWatches(link, xid, watchRequests.SetWatches.read(reader), [], [])
+        return true
+      case Op.setWatches2: {
+        const request = watchRequests.SetWatches2.read(reader)
+        const { persistentWatches, persistentRecursiveWatches } = request
+        this.#setWatches(link, xid, request, persistentWatches, persistentRecursiveWatches)
+        return true
+      }
+      case Op.addWatch:
+        this.#addWatch(link, xid, reader)
+        return true
+      case Op.checkWatches:
+      case Op.removeWatches:
+        this.#findWatches(link, xid, type, reader)
+        return true
+      default:
+        return false
+    }
+  }
+
+  /** Whether the ids of `link` have `permission` on `acl`. */
+  may(link: ClientLink, permission: number, acl: readonly Acl[]): boolean {
+    if (this.#settings.skipAcl) return true
+    return isAllowed(acl, permission, link.authIds, this.#settings.schemes)
+  }
+
+  #begin(link: ClientLink, xid: number): Writer {
+    return link.beginReply(xid, this.#tree.lastZxid, Code.ok)
+  }
+
+  #fail(link: ClientLink, xid: number, err: number): void {
+    link.beginReply(xid, this.#tree.lastZxid, err)
+    link.endFrame()
+  }
+
+  /** The node that a path in the request names: 0 when missing; null paths are no request at all. */
+  #find(reader: Reader): NodeId {
+    if (!reader.bufferRange()) return NULL_PATH
+    return this.#tree.findBytes(reader.bytes, reader.rangeStart, reader.rangeEnd)
+  }
+
+  #getData(link: ClientLink, xid: number, reader: Reader): void {
+    const tree = this.#tree
+    const node = this.#find(reader)
+    const { rangeStart, rangeEnd } = reader
+    const watch = reader.bool()
+    if (node === NULL_PATH) return this.#fail(link, xid, Code.marshallingError)
+    if (node === 0) return this.#fail(link, xid, Code.noNode)
+    if (!this.may(link, Perm.read, tree.acl(node))) return this.#fail(link, xid, Code.noAuth)
+    if (watch) this.#watches.add(reader.bytes.toString('utf8', rangeStart, rangeEnd), 'data', link)
+    const writer = this.#begin(link, xid)
+    tree.writeData(node, writer)
+    tree.writeStat(node, writer)
+    link.endFrame()
+  }
+
+  #exists(link: ClientLink, xid: number, reader: Reader): void {
+    const tree = this.#tree
+    const node = this.#find(reader)
+    const path = reader.bytes.toString('utf8', reader.rangeStart, reader.rangeEnd)
+    const watch = reader.bool()
+    if (node === NULL_PATH) return this.#fail(link, xid, Code.marshallingError)
+    if (path.includes('\0')) return this.#fail(link, xid, Code.badArguments)
+    if (node !== 0 && !this.may(link, Perm.read, tree.acl(node))) {
+      return this.#fail(link, xid, Code.noAuth)
+    }
+    if (watch) this.#watches.add(path, 'data', link)
+    if (node === 0) return this.#fail(link, xid, Code.noNode)
+    tree.writeStat(node, this.#begin(link, xid))
+    link.endFrame()
+  }
+
+  #getChildren(link: ClientLink, xid: number, type: number, reader: Reader): void {
+    const tree = this.#tree
+    const node = this.#find(reader)
+    const { rangeStart, rangeEnd } = reader
+    const watch = reader.bool()
+    if (node === NULL_PATH) return this.#fail(link, xid, Code.marshallingError)
+    if (node === 0) return this.#fail(link, xid, Code.noNode)
+    if (!this.may(link, Perm.read, tree.acl(node))) return this.#fail(link, xid, Code.noAuth)
+    if (watch) this.#watches.add(reader.bytes.toString('utf8', rangeStart, rangeEnd), 'child', link)
+    const writer = this.#begin(link, xid)
+    tree.writeChildNames(node, writer)
+    if (type === Op.getChildren2) tree.writeStat(node, writer)
+    link.endFrame()
+  }
+
+  #getAcl(link: ClientLink, xid: number, reader: Reader): void {
+    const tree = this.#tree
+    const node = this.#find(reader)
+    if (node === NULL_PATH) return this.#fail(link, xid, Code.marshallingError)
+    if (node === 0) return this.#fail(link, xid, Code.noNode)
+    const acl = tree.acl(node)
+    const mayAdminister = this.may(link, Perm.admin, acl)
+    if (!mayAdminister && !this.may(link, Perm.read, acl)) return this.#fail(link, xid, Code.noAuth)
+    const writer = this.#begin(link, xid)
+    AclList.write(writer, mayAdminister ? acl : acl.map(withoutSecret))
+    tree.writeStat(node, writer)
+    link.endFrame()
+  }
+
+  #getEphemerals(link: ClientLink, xid: number, reader: Reader): void {
+    const { prefixPath } = requests.GetEphemeralsRequest.read(reader)
+    const prefix = prefixPath === null || prefixPath.trim() === '' ? '/' : prefixPath
+    const ephemerals = []
+    for (const path of this.#tree.ephemeralsOf(link.session?.id ?? 0n)) {
+      if (path.startsWith(prefix)) ephemerals.push(path)
+    }
+    GetEphemeralsResponse.write(this.#begin(link, xid), { ephemerals })
+    link.endFrame()
+  }
+
+  #getAllChildrenNumber(link: ClientLink, xid: number, reader: Reader): void {
+    const tree = this.#tree
+    const node = this.#find(reader)
+    if (node === NULL_PATH) return this.#fail(link, xid, Code.marshallingError)
+    if (node === 0) return this.#fail(link, xid, Code.noNode)
+    if (!this.may(link, Perm.read, tree.acl(node))) return this.#fail(link, xid, Code.noAuth)
+    this.#begin(link, xid).int(tree.descendantCount(node))
+    link.endFrame()
+  }
+
+  /** Each op succeeds or fails alone (client-protocol 2.7). */
+  #multiRead(link: ClientLink, xid: number, reader: Reader): void {
+    const ops = MultiRequest.read(reader)
+    const isForeign = ops.some((op) => !isMultiRead(op))
+    const writer = link.beginReply(xid, this.#tree.lastZxid, isForeign ? Code.marshallingError : 0)
+    for (const op of ops) {
+      if (!isMultiRead(op)) break
+      const node = this.#tree.find(op.path ?? '')
+      const isMissing = node === 0
+      const isRefused = !isMissing && !this.may(link, Perm.read, this.#tree.acl(node))
+      if (isMissing || isRefused) {
+        const err = isMissing ? Code.noNode : Code.noAuth
+        writeHeader(writer, Op.error, false, err)
+        writer.int(err)
+        continue
+      }
+      writeHeader(writer, op.type, false, Code.ok)
+      if (op.type === Op.getChildren) this.#tree.writeChildNames(node, writer)
+      else {
+        this.#tree.writeData(node, writer)
+        this.#tree.writeStat(node, writer)
+      }
+    }
+    writeHeader(writer, -1, true, -1)
+    link.endFrame()
+  }
+
+  /** Re-registration after a reconnect: what changed meanwhile becomes an event now (I-42). */
+  #setWatches(
+    link: ClientLink,
+    xid: number,
+    request: watchRequests.SetWatches,
+    persistent: readonly (string | null)[] | null,
+    recursive: readonly (string | null)[] | null,
+  ): void {
+    const { relativeZxid, dataWatches, existWatches, childWatches } = request
+    if (!dataWatches || !existWatches || !childWatches || !persistent || !recursive) {
+      return this.#fail(link, xid, Code.marshallingError)
+    }
+    const tree = this.#tree
+    for (const path of dataWatches) {
+      const node = path === null ? 0 : tree.find(path)
+      if (node === 0) this.#notify(link, EventType.nodeDeleted, path)
+      else if (tree.mzxid(node) > relativeZxid) this.#notify(link, EventType.nodeDataChanged, path)
+      else this.#watches.add(path!, 'data', link)
+    }
+    for (const path of existWatches) {
+      const node = path === null ? 0 : tree.find(path)
+      if (node !== 0) this.#notify(link, EventType.nodeCreated, path)
+      else if (path !== null) this.#watches.add(path, 'data', link)
+    }
+    for (const path of childWatches) {
+      const node = path === null ? 0 : tree.find(path)
+      if (node === 0) this.#notify(link, EventType.nodeDeleted, path)
+      else if (tree.pzxid(node) > relativeZxid) {
+        this.#notify(link, EventType.nodeChildrenChanged, path)
+      } else this.#watches.add(path!, 'child', link)
+    }
+    for (const path of persistent) if (path !== null) this.#watches.add(path, 'persistent', link)
+    for (const path of recursive) {
+      if (path !== null) this.#watches.add(path, 'persistentRecursive', link)
+    }
+    this.#begin(link, xid)
+    link.endFrame()
+  }
+
+  /** An event for a change while the client was away; only for those who may read the node. */
+  #notify(link: ClientLink, type: number, path: string | null): void {
+    const node = path === null ? 0 : this.#tree.find(path)
+    if (node !== 0 && !this.may(link, Perm.read, this.#tree.acl(node))) return
+    writeEvent(link, type, path ?? '', NO_ZXID)
+  }
+
+  #addWatch(link: ClientLink, xid: number, reader: Reader): void {
+    const { path, mode } = watchRequests.AddWatchRequest.read(reader)
+    const { persistent, persistentRecursive } = watchRequests.AddWatchMode
+    if (path === null || (mode !== persistent && mode !== persistentRecursive)) {
+      return this.#fail(link, xid, Code.marshallingError)
+    }
+    this.#watches.add(path, mode === persistent ? 'persistent' : 'persistentRecursive', link)
+    this.#begin(link, xid).int(0)
+    link.endFrame()
+  }
+
+  #findWatches(link: ClientLink, xid: number, type: number, reader: Reader): void {
+    const { path, type: watcherType } = watchRequests.CheckWatchesRequest.read(reader)
+    if (path === null || !isWatcherType(watcherType)) {
+      return this.#fail(link, xid, Code.marshallingError)
+    }
+    const isFound =
+      type === Op.checkWatches
+        ? this.#watches.has(path, watcherType, link)
+        : this.#watches.remove(path, watcherType, link)
+    this.#fail(link, xid, isFound ? Code.ok : Code.noWatcher)
+  }
+}
+
+/** A path that is null on the wire: Apache fails on it with a marshalling error. */
+const NULL_PATH = -1
+/** Events made by setWatches belong to no transaction. */
+const NO_ZXID = -1n
+
+/** Writes a notification; `zxid` is that of the transaction that fired the watch. */
+export function writeEvent(link: ClientLink, type: number, path: string, zxid: bigint): void {
+  const writer = link.beginReply(requests.Xid.notification, zxid, Code.ok)
+  WatcherEvent.write(writer, { type, state: KeeperState.syncConnected, path })
+  link.endFrame()
+}
+
+function isWatcherType(type: number): type is 1 | 2 | 3 | 4 | 5 {
+  return type >= 1 && type <= 5
+}
+
+function withoutSecret(entry: Acl): Acl {
+  if (entry.id.scheme !== 'digest') return entry
+  const user = (entry.id.id ?? '').split(':')[0]
+  return { perms: entry.perms, id: { scheme: 'digest', id: `${user}:x` } }
+}
+
+function clientInfos(link: ClientLink): ClientInfo[] {
+  return link.authIds.map(({ scheme, id }) => ({
+    authScheme: scheme,
+    user: scheme === 'digest' ? id.split(':')[0]! : id,
+  }))
+}

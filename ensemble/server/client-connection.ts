@@ -1,0 +1,141 @@
+/**
+ * One accepted connection at the edge: its first bytes, its frames, and what is sent back.
+ *
+ *     first bytes ──four letters──▶ answered, closed
+ *          └──────length──▶ connect request ──▶ requests ──▶ closed
+ *
+ * Source: NIOServerCnxn#readLength, 3.9.5 (client-protocol 1.2, 1.3).
+ */
+import { FrameCutter } from '../jute/frame-cutter.ts'
+import { WireError } from '../jute/wire-error.ts'
+import { isFourLetterWord } from '../admin/four-letter-words.ts'
+import type { ClientLink, WriterPool } from '../pipeline/client-link.ts'
+import type { Connection, ConnectionHandlers } from '../sys/network.ts'
+
+/** What a connection needs of its server. */
+export interface ConnectionHost {
+  readonly frameBytesMax: number
+  readonly unsentBytesMax: number
+  readonly writers: WriterPool
+  /** Answers a four-letter word; the connection ends after it. */
+  answerWord(word: string): string
+  connect(connection: ClientConnection, bytes: Buffer, start: number, end: number): void
+  request(connection: ClientConnection, bytes: Buffer, start: number, end: number): void
+  /** Whether this connection must not send more requests for now. */
+  isCrowded(connection: ClientConnection): boolean
+  /** Told when a crowded connection is paused, to call `updateFlow` when there is room again. */
+  paused(connection: ClientConnection, isPaused: boolean): void
+  closed(connection: ClientConnection, why: string): void
+}
+
+/** Replies up to this size are copied, so that their writer can be used again at once. */
+const COPIED_BYTES_MAX = 16_384
+/** Above this much that a client has not taken, its requests are not read. */
+const UNSENT_BYTES_PAUSE = 1_048_576
+
+export class ClientConnection implements ConnectionHandlers {
+  readonly socket: Connection
+  link!: ClientLink
+  /** Requests received when the idle queue last looked. */
+  receivedAtCheck = 0
+  /** Of the idle queue. */
+  bucketMs = 0
+  readonly #host: ConnectionHost
+  readonly #cutter: FrameCutter
+  #firstBytes: Buffer | null = Buffer.alloc(0)
+  #hasConnected = false
+  #isPaused = false
+  #why = 'closed by the client'
+  readonly #onFrame = (bytes: Buffer, start: number, end: number): void => {
+    if (this.#hasConnected) return this.#host.request(this, bytes, start, end)
+    this.#hasConnected = true
+    this.#host.connect(this, bytes, start, end)
+  }
+
+  constructor(host: ConnectionHost, socket: Connection) {
+    this.#host = host
+    this.socket = socket
+    this.#cutter = new FrameCutter({ frameBytesMax: host.frameBytesMax })
+  }
+
+  onData(chunk: Buffer): void {
+    if (this.link.isClosing) return
+    let bytes = chunk
+    if (this.#firstBytes !== null) {
+      bytes = this.#firstBytes.length === 0 ? chunk : Buffer.concat([this.#firstBytes, chunk])
+      this.#firstBytes = bytes
+      if (bytes.length < 4) return
+      this.#firstBytes = null
+      const word = bytes.toString('latin1', 0, 4)
+      if (isFourLetterWord(word)) return this.#answerWord(word)
+    }
+    try {
+      this.#cutter.push(bytes, this.#onFrame)
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error
+      return this.abort(error.message)
+    }
+    this.updateFlow()
+  }
+
+  onDrain(): void {
+    this.updateFlow()
+  }
+
+  /** The client is done sending; what it asked for before is still answered. */
+  onEnd(): void {
+    this.socket.end()
+  }
+
+  onClose(error?: Error): void {
+    if (error !== undefined && !this.link.isClosing) this.#why = error.message
+    this.#host.closed(this, this.#why)
+  }
+
+  /** Sends what the link has written: one write for all of it. */
+  flush(): void {
+    const writer = this.link.takeReplies()
+    if (writer === null) return
+    const { writers, unsentBytesMax } = this.#host
+    if (writer.position <= COPIED_BYTES_MAX) {
+      this.socket.write(Buffer.from(writer.written()))
+      writers.give(writer)
+    } else this.socket.write(writer.written(), () => writers.give(writer))
+    if (this.socket.queuedBytes > unsentBytesMax) {
+      return this.abort(`${this.socket.queuedBytes} bytes wait to be read by the client`)
+    }
+    if (this.link.isClosing) this.socket.end()
+    else this.updateFlow()
+  }
+
+  /** Closes once what is written has been sent. */
+  end(why: string): void {
+    this.#why = why
+    if (!this.link.hasReplies) this.socket.end()
+  }
+
+  /** Closes now. */
+  abort(why: string): void {
+    this.#why = why
+    this.link.isClosing = true
+    this.socket.destroy()
+  }
+
+  #answerWord(word: string): void {
+    this.#why = `four-letter word ${word}`
+    this.link.isClosing = true
+    this.socket.write(Buffer.from(this.#host.answerWord(word), 'utf8'))
+    this.socket.end()
+  }
+
+  /** Stops to read a client that does not read, or that has too much outstanding. */
+  updateFlow(): void {
+    const isFull =
+      this.socket.queuedBytes > UNSENT_BYTES_PAUSE || this.#host.isCrowded(this)
+    if (isFull === this.#isPaused) return
+    this.#isPaused = isFull
+    this.#host.paused(this, isFull)
+    if (isFull) this.socket.pause()
+    else this.socket.resume()
+  }
+}

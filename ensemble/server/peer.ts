@@ -1,0 +1,407 @@
+/**
+ * One server: its store, its pipeline, its clients' connections and its timers, wired together.
+ *
+ * Everything from outside is in `sys`, so the simulator runs this file as it is. A turn is the
+ * handling of all input that is there; at its end each connection gets one write and the log one
+ * flush.
+ *
+ * Invariants:
+ *  1. The port is open only while requests are served: clients of a server that starts wait for no
+ *     answer (client-protocol 11.1).
+ *  2. After the log has failed nothing is acknowledged any more: the peer ends (F-8).
+ */
+import { Traffic, type ServerView } from '../admin/server-view.ts'
+import { answerWord } from '../admin/four-letter-words.ts'
+import { digestScheme, ipScheme, type AuthScheme } from '../auth/schemes.ts'
+import { ClientLink, WriterPool } from '../pipeline/client-link.ts'
+import { Pipeline } from '../pipeline/pipeline.ts'
+import { hex } from '../protocol/zxid.ts'
+import { ExpiryBuckets } from '../session/expiry-buckets.ts'
+import { SessionClock } from '../session/session-clock.ts'
+import { SessionIds } from '../session/session-ids.ts'
+import { apachePasswords, secretPasswords, type SessionPasswords } from '../session/session-passwords.ts'
+import { SessionTable } from '../session/session-table.ts'
+import { openStore, type Store } from '../store/store.ts'
+import type { StoreError } from '../store/store-error.ts'
+import type { Timer } from '../sys/clock.ts'
+import type { Listener } from '../sys/network.ts'
+import type { Sys } from '../sys/sys.ts'
+import type { Tree } from '../tree/tree.ts'
+import { Watches } from '../tree/watches.ts'
+import { ClientConnection, type ConnectionHost } from './client-connection.ts'
+import { readSecret } from './secret-file.ts'
+import type { ServerSettings } from './server-settings.ts'
+import { SERVER_VERSION } from './version.ts'
+
+export type PeerSys = Pick<Sys, 'clock' | 'random' | 'network' | 'files' | 'log'>
+
+/** A lone server's id in session ids, as Apache's. */
+const STANDALONE_ID = 1
+
+/** Starts a server; resolves once it serves. */
+export async function startPeer(settings: ServerSettings, sys: PeerSys): Promise<Peer> {
+  const peer = new Peer(settings, sys)
+  await peer.start()
+  return peer
+}
+
+export class Peer implements ConnectionHost, ServerView {
+  readonly settings: ServerSettings
+  readonly writers = new WriterPool()
+  readonly traffic = new Traffic()
+  readonly version = SERVER_VERSION
+  /** Rejects, once, when the server cannot go on; it has closed its connections then. */
+  readonly failed: Promise<never>
+
+  readonly #sys: PeerSys
+  readonly #connections = new Set<ClientConnection>()
+  readonly #perAddress = new Map<string, number>()
+  readonly #crowded = new Set<ClientConnection>()
+  readonly #dirty: ClientConnection[] = []
+  readonly #ofLink = new WeakMap<ClientLink, ClientConnection>()
+  readonly #idle: ExpiryBuckets<ClientConnection>
+  readonly #sessionClock: SessionClock
+  readonly #startedMs: number
+  #reportFailure!: (error: Error) => void
+
+  #store!: Store
+  #tree!: Tree
+  #watches!: Watches<ClientLink>
+  #sessions!: SessionTable
+  #pipeline!: Pipeline
+  #listener: Listener | null = null
+  #timer: Timer | null = null
+  #isTurnScheduled = false
+  #isServing = false
+  #snapshotting: Promise<void> | null = null
+
+  constructor(settings: ServerSettings, sys: PeerSys) {
+    this.settings = settings
+    this.#sys = sys
+    const nowMs = sys.clock.monotonicMs()
+    this.#startedMs = nowMs
+    this.#idle = new ExpiryBuckets(settings.sessionlessCnxnTimeoutMs, nowMs)
+    // A gap that counts in full: our own timer's period, and as much again for its lateness.
+    this.#sessionClock = new SessionClock(settings.tickTimeMs, nowMs)
+    this.failed = new Promise((_, reject) => (this.#reportFailure = reject))
+    this.failed.catch(() => {})
+  }
+
+  // -- life ----------------------------------------------------------------------------------------
+
+  async start(): Promise<void> {
+    const { settings } = this
+    const { clock, files, random, log } = this.#sys
+    const opened = await openStore(
+      {
+        ...settings,
+        acceptDamage: settings.acceptDamagedLog,
+        onDurable: (zxid) => this.#onDurable(zxid),
+        onFailure: (error) => this.#fail(error),
+      },
+      { files, clock, random, log },
+    )
+    this.#store = opened.store
+    this.#tree = opened.tree
+    const nowMs = this.#sessionClock.advance(clock.monotonicMs())
+    this.#sessions = new SessionTable(settings.tickTimeMs, nowMs)
+    for (const [id, timeoutMs] of opened.sessions) this.#sessions.add(id, timeoutMs, nowMs)
+    this.#watches = new Watches<ClientLink>()
+    this.#pipeline = new Pipeline({
+      tree: this.#tree,
+      sessions: this.#sessions,
+      watches: this.#watches,
+      passwords: await this.#passwords(),
+      sessionIds: new SessionIds({
+        serverId: STANDALONE_ID,
+        wallMs: clock.wallMs(),
+        known: [...opened.sessions.keys(), ...this.#tree.ephemeralSessions()],
+      }),
+      log: {
+        append: (txn, treeDigest) =>
+          this.#store.appendTxn(txn, treeDigest === null ? null : { version: 2, treeDigest }),
+      },
+      edge: {
+        close: (link, why) => this.#ofLink.get(link)?.end(why),
+        answered: (link, latencyMs) => this.#answered(link, latencyMs),
+      },
+      settings: { ...settings, schemes: schemesOf(settings) },
+    })
+    this.#isServing = true
+    await this.#listen()
+    this.#tick()
+    log.info({ zxid: hex(this.lastZxid), clientPort: this.clientPort }, 'serving')
+  }
+
+  /** Stops to serve; everything acknowledged is durable already. */
+  async close(): Promise<void> {
+    this.#isServing = false
+    this.#timer?.cancel()
+    await this.#listener?.close()
+    for (const connection of this.#connections) connection.abort('the server is closing')
+    await this.#snapshotting
+    await this.#store.close()
+    this.#sys.log.info({ zxid: hex(this.lastZxid) }, 'closed')
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #passwords(): Promise<SessionPasswords> {
+    if (this.settings.sessionPasswords === 'apache') return apachePasswords()
+    return secretPasswords(await readSecret(this.settings.dataDir, this.#sys))
+  }
+
+  async #listen(): Promise<void> {
+    const { clientPort, clientPortAddress, clientPortListenBacklog } = this.settings
+    if (clientPort === null) return
+    this.#listener = await this.#sys.network.listen(
+      {
+        host: clientPortAddress,
+        port: clientPort,
+        ...(clientPortListenBacklog < 0 ? {} : { backlog: clientPortListenBacklog }),
+      },
+      (socket) => {
+        const connection = new ClientConnection(this, socket)
+        // Whatever writes is part of a turn, and every turn ends with a flush.
+        const edge = { wake: () => this.#dirty.push(connection) }
+        connection.link = new ClientLink(edge, this.writers, {
+          address: socket.remoteAddress,
+          port: socket.remotePort,
+          nowMs: this.#sys.clock.monotonicMs(),
+        })
+        this.#ofLink.set(connection.link, connection)
+        this.#accept(connection)
+        return connection
+      },
+    )
+  }
+
+  #accept(connection: ClientConnection): void {
+    const { maxClientCnxns, maxCnxns, sessionlessCnxnTimeoutMs } = this.settings
+    const address = connection.socket.remoteAddress
+    const ofAddress = (this.#perAddress.get(address) ?? 0) + 1
+    this.#connections.add(connection)
+    this.#perAddress.set(address, ofAddress)
+    if (!this.#isServing) return connection.abort('the server is closing')
+    if (maxClientCnxns > 0 && ofAddress > maxClientCnxns) {
+      return connection.abort(`more than ${maxClientCnxns} connections from ${address}`)
+    }
+    if (maxCnxns > 0 && this.#connections.size > maxCnxns) {
+      return connection.abort(`more than ${maxCnxns} connections`)
+    }
+    this.#idle.touch(connection, sessionlessCnxnTimeoutMs, this.#sys.clock.monotonicMs())
+  }
+
+  #fail(error: StoreError): void {
+    this.#sys.log.fatal({ error: error.message }, 'the log has failed, nothing can be acknowledged')
+    this.#isServing = false
+    this.#timer?.cancel()
+    void this.#listener?.close()
+    for (const connection of this.#connections) connection.abort('the server has failed')
+    this.#reportFailure(error)
+  }
+
+  // -- turns ---------------------------------------------------------------------------------------
+
+  connect(connection: ClientConnection, bytes: Buffer, start: number, end: number): void {
+    this.#beginTurn()
+    this.#pipeline.connect(connection.link, bytes, start, end)
+    const { session } = connection.link
+    const timeoutMs = session?.timeoutMs ?? this.settings.sessionlessCnxnTimeoutMs
+    this.#idle.touch(connection, timeoutMs, this.#sys.clock.monotonicMs())
+  }
+
+  request(connection: ClientConnection, bytes: Buffer, start: number, end: number): void {
+    if (!this.#isTurnScheduled) this.#beginTurn()
+    this.traffic.received++
+    this.#pipeline.request(connection.link, bytes, start, end)
+  }
+
+  /** Reads the clocks once for all input of this turn, and arranges for its end. */
+  #beginTurn(): void {
+    const { clock } = this.#sys
+    const nowMs = clock.monotonicMs()
+    this.#pipeline.beginTurn({
+      nowMs,
+      sessionMs: this.#sessionClock.advance(nowMs),
+      wallMs: clock.wallMs(),
+    })
+    if (this.#isTurnScheduled) return
+    this.#isTurnScheduled = true
+    clock.defer(() => {
+      this.#isTurnScheduled = false
+      this.#endTurn()
+    })
+  }
+
+  #endTurn(): void {
+    if (!this.#isServing) return
+    this.#flushLinks()
+    this.#store.flush()
+  }
+
+  #onDurable(zxid: bigint): void {
+    if (!this.#isServing) return
+    const { clock } = this.#sys
+    const nowMs = clock.monotonicMs()
+    this.#pipeline.beginTurn({
+      nowMs,
+      sessionMs: this.#sessionClock.advance(nowMs),
+      wallMs: clock.wallMs(),
+    })
+    this.#pipeline.onDurable(zxid)
+    this.#flushLinks()
+    for (const connection of this.#crowded) connection.updateFlow()
+    this.#snapshotIfDue()
+  }
+
+  #flushLinks(): void {
+    for (const connection of this.#dirty) connection.flush()
+    this.#dirty.length = 0
+  }
+
+  #answered(link: ClientLink, latencyMs: number): void {
+    const { latency } = link
+    latency.last = latencyMs
+    this.traffic.sent++
+    this.traffic.noteLatency(Math.round(latencyMs))
+  }
+
+  #tick(): void {
+    if (!this.#isServing) return
+    this.#timer = this.#sys.clock.setTimer(this.settings.tickTimeMs / 2, () => this.#tick())
+    this.#beginTurn()
+    this.#pipeline.expireSessions()
+    for (const connection of this.#idle.due(this.#sys.clock.monotonicMs())) this.#checkIdle(connection)
+  }
+
+  /** A connection that stays silent beyond its session's timeout is closed; the session ages on. */
+  #checkIdle(connection: ClientConnection): void {
+    const { session, traffic } = connection.link
+    if (session !== null && traffic.received !== connection.receivedAtCheck) {
+      connection.receivedAtCheck = traffic.received
+      this.#idle.touch(connection, session.timeoutMs, this.#sys.clock.monotonicMs())
+    } else connection.abort('nothing was heard for too long')
+  }
+
+  // -- snapshots -----------------------------------------------------------------------------------
+
+  #snapshotIfDue(): void {
+    if (!this.#store.isSnapshotDue || this.#snapshotting !== null) return
+    this.#snapshotting = this.#snapshot().finally(() => (this.#snapshotting = null))
+  }
+
+  async #snapshot(): Promise<void> {
+    const { log } = this.#sys
+    try {
+      await this.#store.snapshot(this.#tree.freeze(), this.#sessions.timeouts())
+      if (this.settings.snapRetainCount !== null) await this.#store.purge(this.settings.snapRetainCount)
+    } catch (error) {
+      // Nothing is lost: the log goes on, and the next snapshot may succeed (F-9).
+      log.error({ error: String(error) }, 'no snapshot was taken; check the disk of dataDir')
+    }
+  }
+
+  // -- what a connection asks of its host ----------------------------------------------------------
+
+  get frameBytesMax(): number {
+    return this.settings.frameBytesMax
+  }
+
+  get unsentBytesMax(): number {
+    return this.settings.unsentBytesMax
+  }
+
+  answerWord(word: string): string {
+    return answerWord(word, this, this.settings.fourLetterWords)
+  }
+
+  isCrowded(connection: ClientConnection): boolean {
+    const { outstanding } = connection.link
+    return outstanding > 0 && this.#pipeline.inFlightCount > this.settings.globalOutstandingLimit
+  }
+
+  paused(connection: ClientConnection, isPaused: boolean): void {
+    if (isPaused) this.#crowded.add(connection)
+    else this.#crowded.delete(connection)
+  }
+
+  closed(connection: ClientConnection, why: string): void {
+    this.#connections.delete(connection)
+    this.#crowded.delete(connection)
+    this.#idle.remove(connection)
+    const address = connection.socket.remoteAddress
+    const left = (this.#perAddress.get(address) ?? 1) - 1
+    if (left === 0) this.#perAddress.delete(address)
+    else this.#perAddress.set(address, left)
+    this.#pipeline.disconnected(connection.link)
+    this.#sys.log.debug({ address, port: connection.socket.remotePort, why }, 'connection closed')
+  }
+
+  // -- what administration sees --------------------------------------------------------------------
+
+  get mode(): 'standalone' | null {
+    return this.#isServing ? 'standalone' : null
+  }
+
+  get clientPort(): number {
+    return this.#listener?.port ?? -1
+  }
+
+  get lastZxid(): bigint {
+    return this.#tree.lastZxid
+  }
+
+  get nodeCount(): number {
+    return this.#tree.nodeCount
+  }
+
+  get watchCount(): number {
+    return this.#watches.count
+  }
+
+  get ephemeralCount(): number {
+    return this.#tree.ephemeralCount
+  }
+
+  get approximateDataBytes(): number {
+    return this.#tree.approximateDataSize
+  }
+
+  get sessionCount(): number {
+    return this.#sessions.size
+  }
+
+  get outstanding(): number {
+    return this.#pipeline.inFlightCount
+  }
+
+  get nowMs(): number {
+    return this.#sys.clock.monotonicMs()
+  }
+
+  get uptimeMs(): number {
+    return this.nowMs - this.#startedMs
+  }
+
+  *links(): Iterable<ClientLink> {
+    for (const connection of this.#connections) yield connection.link
+  }
+
+  /** What the simulator's observer reads; never changed through it. */
+  get tree(): Tree {
+    return this.#tree
+  }
+
+  get sessions(): SessionTable {
+    return this.#sessions
+  }
+}
+
+function schemesOf(settings: ServerSettings): ReadonlyMap<string, AuthScheme> {
+  const schemes = [digestScheme(settings.superDigest), ipScheme]
+  return new Map(schemes.map((scheme) => [scheme.name, scheme]))
+}
+

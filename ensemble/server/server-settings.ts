@@ -1,0 +1,84 @@
+/**
+ * What one server needs to know to run, in the units the code uses.
+ *
+ * `zoo.cfg` and the YAML both end here. Defaults are Apache's (client-protocol 9.2, 9.3).
+ */
+export interface ServerSettings {
+  readonly dataDir: string
+  readonly dataLogDir: string
+  /** null: no client service; 0: any free port. */
+  readonly clientPort: number | null
+  readonly clientPortAddress: string
+  readonly clientPortListenBacklog: number
+  readonly tickTimeMs: number
+  readonly minSessionTimeoutMs: number
+  readonly maxSessionTimeoutMs: number
+  /** Connections per remote address; 0 = unlimited. */
+  readonly maxClientCnxns: number
+  /** All connections; 0 = unlimited. */
+  readonly maxCnxns: number
+  /** `jute.maxbuffer`: the largest frame a client may send. */
+  readonly frameBytesMax: number
+  readonly globalOutstandingLimit: number
+  readonly sessionlessCnxnTimeoutMs: number
+  readonly snapCount: number
+  readonly snapSizeLimitBytes: number
+  readonly preallocBytes: number
+  readonly forceSync: boolean
+  readonly digestEnabled: boolean
+  readonly extendedTypesEnabled: boolean
+  readonly trustEmptySnapshot: boolean
+  /** Start on a damaged log by giving up what follows the damage. Asks for a person's decision. */
+  readonly acceptDamagedLog: boolean
+  /** `*` or words that clients may send; `srvr` always. */
+  readonly fourLetterWords: readonly string[]
+  readonly superDigest: string | null
+  readonly skipAcl: boolean
+  readonly reconfigEnabled: boolean
+  /** How session passwords are made: by our secret (S-20), or as Apache does, from the id alone. */
+  readonly sessionPasswords: 'secret' | 'apache'
+  /** Bytes that may wait for a client that does not read, before its connection is closed (F-22). */
+  readonly unsentBytesMax: number
+  /** Milliseconds between two looks for container and TTL nodes that can go. */
+  readonly containerCheckIntervalMs: number
+  /** Snapshots to keep; null leaves all. */
+  readonly snapRetainCount: number | null
+}
+
+/** Fills in Apache's defaults. */
+export function serverSettings(
+  given: Partial<ServerSettings> & Pick<ServerSettings, 'dataDir'>,
+): ServerSettings {
+  const tickTimeMs = given.tickTimeMs ?? 3000
+  return {
+    dataLogDir: given.dataDir,
+    clientPort: null,
+    clientPortAddress: '0.0.0.0',
+    clientPortListenBacklog: -1,
+    tickTimeMs,
+    minSessionTimeoutMs: 2 * tickTimeMs,
+    maxSessionTimeoutMs: 20 * tickTimeMs,
+    maxClientCnxns: 60,
+    maxCnxns: 0,
+    frameBytesMax: 0xfffff,
+    globalOutstandingLimit: 1000,
+    sessionlessCnxnTimeoutMs: 10_000,
+    snapCount: 100_000,
+    snapSizeLimitBytes: 4_294_967_296,
+    preallocBytes: 64 * 1024 * 1024,
+    forceSync: true,
+    digestEnabled: true,
+    extendedTypesEnabled: false,
+    trustEmptySnapshot: false,
+    acceptDamagedLog: false,
+    fourLetterWords: [],
+    superDigest: null,
+    skipAcl: false,
+    reconfigEnabled: false,
+    sessionPasswords: 'secret',
+    unsentBytesMax: 64 * 1024 * 1024,
+    containerCheckIntervalMs: 60_000,
+    snapRetainCount: null,
+    ...given,
+  }
+}
