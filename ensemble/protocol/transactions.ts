@@ -277,22 +277,18 @@ function readBody(reader: Reader, type: number): TxnBody {
 /**
  * The paths of a closeSession; null if it has no body.
  *
- * A digest alone takes 12 bytes and starts with 2, just as a vector of two strings does: if those do
- * not fit, it was the digest.
+ * A digest alone takes 12 bytes and starts with 2. So does a vector of two strings, but only of empty
+ * ones, which no path is: it was the digest.
  */
 function readClosedPaths(reader: Reader): string[] | null {
-  const start = reader.position
   if (reader.remaining === 0) return null
-  const mayBeDigest = reader.remaining === TXN_DIGEST_BYTES && reader.int() === DIGEST_VERSION
-  reader.position = start
-  try {
-    const paths = CloseSessionTxn.read(reader).paths2Delete
-    return paths === null ? null : paths.map((path) => notNull(path, reader))
-  } catch (error) {
-    if (!mayBeDigest || !(error instanceof WireError)) throw error
-    reader.position = start
-    return null
+  if (reader.remaining === TXN_DIGEST_BYTES) {
+    const version = reader.int()
+    reader.position -= 4
+    if (version === DIGEST_VERSION) return null
   }
+  const paths = CloseSessionTxn.read(reader).paths2Delete
+  return paths === null ? null : paths.map((path) => notNull(path, reader))
 }
 
 /** A record with its path and ACL as a valid transaction has them. */
