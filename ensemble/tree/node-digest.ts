@@ -1,0 +1,181 @@
+/**
+ * The digest of one node: CRC-32 over its path, its data and 60 bytes of stored stat.
+ *
+ * A CRC is linear: what a byte of the stat contributes depends on its value and on its distance from
+ * the end alone. So the stat is not run through the CRC but looked up, word by word, in a table made
+ * once; words that are zero cost nothing, and when only the stat of a node changes (a parent whose
+ * child was created) its digest moves by the contribution of the bits that changed, without a look
+ * at path or data.
+ *
+ * Path and short data go through eight tables at once: 119 ns for 100 bytes, against 162 ns for a
+ * call of zlib's function, which wins from about 200 bytes on (Node 24, both measured in a loop).
+ *
+ * Source: quorum-protocol 8.3 (DigestCalculator, 3.9.5).
+ */
+import { highOf, lowOf } from '../jute/long-halves.ts'
+import { crc32 } from '../sys/hash.ts'
+
+/** Positions of the fields among the fifteen words of the stored stat. */
+export const StatWord = {
+  czxid: 0,
+  mzxid: 2,
+  pzxid: 4,
+  ctime: 6,
+  mtime: 8,
+  version: 10,
+  cversion: 11,
+  aversion: 12,
+  owner: 13,
+} as const
+
+const STAT_BYTES = 60
+const ZLIB_FROM_BYTES = 200
+const START = -1
+
+/** Eight tables of 256: what a byte becomes when followed by 0 to 7 zero bytes. */
+const SLICES = makeSlices()
+/** What the byte at each of the 60 places contributes; STAT[place * 256 + byte]. */
+const STAT = makeStatTable()
+
+function makeSlices(): Int32Array {
+  const slices = new Int32Array(8 * 256)
+  for (let byte = 0; byte < 256; byte++) {
+    let value = byte
+    for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1
+    slices[byte] = value
+  }
+  for (let at = 256; at < slices.length; at++) slices[at] = afterZeroByte(slices, slices[at - 256]!)
+  return slices
+}
+
+function makeStatTable(): Int32Array {
+  const table = new Int32Array(STAT_BYTES * 256)
+  for (let byte = 0; byte < 256; byte++) {
+    let value = SLICES[byte]!
+    for (let place = STAT_BYTES - 1; place >= 0; place--) {
+      table[place * 256 + byte] = value
+      value = afterZeroByte(SLICES, value)
+    }
+  }
+  return table
+}
+
+function afterZeroByte(slices: Int32Array, value: number): number {
+  return slices[value & 0xff]! ^ (value >>> 8)
+}
+
+/** Runs `bytes[start, end)` through the CRC whose inner state is `state` (-1 at the start). */
+function feed(state: number, bytes: Uint8Array, start: number, end: number): number {
+  if (end - start >= ZLIB_FROM_BYTES) return ~crc32(bytes.subarray(start, end), ~state >>> 0)
+  const t = SLICES
+  let c = state
+  let at = start
+  for (; end - at >= 8; at += 8) {
+    const low =
+      c ^ (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24))
+    c =
+      t[1792 + (low & 0xff)]! ^
+      t[1536 + ((low >>> 8) & 0xff)]! ^
+      t[1280 + ((low >>> 16) & 0xff)]! ^
+      t[1024 + (low >>> 24)]! ^
+      t[768 + bytes[at + 4]!]! ^
+      t[512 + bytes[at + 5]!]! ^
+      t[256 + bytes[at + 6]!]! ^
+      t[bytes[at + 7]!]!
+  }
+  for (; at < end; at++) c = t[(c ^ bytes[at]!) & 0xff]! ^ (c >>> 8)
+  return c
+}
+
+/**
+ * How the digest of a node changes when `changed` (old XOR new) bits of one word of its stat do.
+ * @param word one of `StatWord`, plus 1 for the low half of a long
+ */
+export function statDelta(word: number, changed: number): number {
+  if (changed === 0) return 0
+  const at = word << 10
+  return (
+    STAT[at + (changed >>> 24)]! ^
+    STAT[at + 256 + ((changed >>> 16) & 0xff)]! ^
+    STAT[at + 512 + ((changed >>> 8) & 0xff)]! ^
+    STAT[at + 768 + (changed & 0xff)]!
+  )
+}
+
+/** The digest of a node whose stat is all zeros; add the `statDelta` of the others. */
+export function digestWithoutStat(
+  path: Uint8Array,
+  pathStart: number,
+  pathEnd: number,
+  data: Uint8Array,
+  dataStart: number,
+  dataEnd: number,
+): number {
+  let state = feed(START, path, pathStart, pathEnd)
+  if (dataEnd > dataStart) state = feed(state, data, dataStart, dataEnd)
+  return ~(
+    STAT[state & 0xff]! ^
+    STAT[256 + ((state >>> 8) & 0xff)]! ^
+    STAT[512 + ((state >>> 16) & 0xff)]! ^
+    STAT[768 + (state >>> 24)]!
+  )
+}
+
+/** Stored stat of a node: cversion counts creations, the owner carries container and TTL marks. */
+export type StoredStat = {
+  czxid: bigint
+  mzxid: bigint
+  pzxid: bigint
+  ctime: number
+  mtime: number
+  version: number
+  cversion: number
+  aversion: number
+  owner: bigint
+}
+
+const EMPTY = Buffer.alloc(0)
+
+/**
+ * The digest of a node, as an unsigned 32-bit number; 0 for nodes below `/zookeeper`, which take no
+ * part in the tree's digest. The root is "" or "/".
+ */
+export function digestOf(
+  path: string | Uint8Array,
+  data: Uint8Array | null,
+  stat: StoredStat,
+): number {
+  let bytes = typeof path === 'string' ? Buffer.from(path) : path
+  if (bytes.length === 1) bytes = EMPTY
+  if (isLeftOut(bytes, 0, bytes.length)) return 0
+  const body = data ?? EMPTY
+  const crc =
+    digestWithoutStat(bytes, 0, bytes.length, body, 0, body.length) ^
+    longDelta(StatWord.czxid, stat.czxid) ^
+    longDelta(StatWord.mzxid, stat.mzxid) ^
+    longDelta(StatWord.pzxid, stat.pzxid) ^
+    timeDelta(StatWord.ctime, stat.ctime) ^
+    timeDelta(StatWord.mtime, stat.mtime) ^
+    statDelta(StatWord.version, stat.version) ^
+    statDelta(StatWord.cversion, stat.cversion) ^
+    statDelta(StatWord.aversion, stat.aversion) ^
+    longDelta(StatWord.owner, stat.owner)
+  return crc >>> 0
+}
+
+function longDelta(word: number, value: bigint): number {
+  return statDelta(word, highOf(value)) ^ statDelta(word + 1, lowOf(value))
+}
+
+function timeDelta(word: number, timeMs: number): number {
+  return statDelta(word, Math.floor(timeMs / 0x1_0000_0000) | 0) ^ statDelta(word + 1, timeMs | 0)
+}
+
+const ZOOKEEPER = Buffer.from('/zookeeper/')
+
+/** True for paths below `/zookeeper`: the tree's digest leaves them out. */
+export function isLeftOut(path: Uint8Array, start: number, end: number): boolean {
+  if (end - start < ZOOKEEPER.length) return false
+  for (let i = 0; i < ZOOKEEPER.length; i++) if (path[start + i] !== ZOOKEEPER[i]) return false
+  return true
+}

@@ -1,0 +1,77 @@
+/**
+ * Quotas: the text of limits and usage, and which quota covers a path.
+ *
+ * `count=3,bytes=100=;byteHardLimit=5000;countHardLimit=20`: the first two come first, for readers
+ * of old; the lone `=` makes those ignore the rest, whose keys are sorted. -1 means no limit.
+ *
+ * Source: client-protocol 4.7 (StatsTrack, Quotas, PathTrie, 3.9.5).
+ */
+export const QUOTA_ROOT = '/zookeeper/quota'
+export const LIMITS_NAME = 'zookeeper_limits'
+export const STATS_NAME = 'zookeeper_stats'
+
+/** What quota text says: usage has the first two only. -1 where nothing is said. */
+export type QuotaNumbers = {
+  count: number
+  bytes: number
+  countHardLimit: number
+  byteHardLimit: number
+}
+
+/** Reads quota text; what is not a number counts as not said, since clients write the limits. */
+export function parseQuota(text: string): QuotaNumbers {
+  const numbers: QuotaNumbers = { count: -1, bytes: -1, countHardLimit: -1, byteHardLimit: -1 }
+  for (const pair of text.split(/[,;]+/)) {
+    const [key, digits] = pair.split('=')
+    if (key === undefined || digits === undefined || !/^-?\d+$/.test(digits)) continue
+    if (Object.hasOwn(numbers, key)) numbers[key as keyof QuotaNumbers] = Number(digits) // just checked
+  }
+  return numbers
+}
+
+/** The text of zookeeper_stats. */
+export function usageText(count: number, bytes: number): string {
+  return `count=${count},bytes=${bytes}`
+}
+
+export function limitsPath(path: string): string {
+  return `${QUOTA_ROOT}${path}/${LIMITS_NAME}`
+}
+
+export function statsPath(path: string): string {
+  return `${QUOTA_ROOT}${path}/${STATS_NAME}`
+}
+
+/** The path that limits or usage at `path` is about; null when it is not below the quota tree. */
+export function subjectOf(path: string): string | null {
+  if (!path.startsWith(QUOTA_ROOT)) return null
+  const slash = path.lastIndexOf('/')
+  return slash <= QUOTA_ROOT.length ? null : path.slice(QUOTA_ROOT.length, slash)
+}
+
+/** Paths that have limits. */
+export class QuotaPaths {
+  readonly #paths = new Set<string>()
+
+  add(path: string): void {
+    this.#paths.add(path)
+  }
+
+  delete(path: string): void {
+    this.#paths.delete(path)
+  }
+
+  /** The longest of them that is `path` or an ancestor of it. */
+  covering(path: string): string | null {
+    if (this.#paths.size === 0) return null
+    for (let end = path.length; end > 0; end = path.lastIndexOf('/', end - 1)) {
+      const prefix = path.slice(0, end)
+      if (this.#paths.has(prefix)) return prefix
+    }
+    return null
+  }
+
+  [Symbol.iterator](): IterableIterator<string> {
+    return this.#paths[Symbol.iterator]()
+  }
+}

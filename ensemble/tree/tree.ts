@@ -1,0 +1,843 @@
+/**
+ * The data tree: what a server knows after the transactions it applied.
+ *
+ * `apply` is the only writer; it takes every transaction type, and decides nothing: times, versions
+ * and owners come with the transaction. It tolerates transactions whose effects are already there
+ * (a log replayed over the snapshot of an Apache server, which is fuzzy), by the rules of
+ * disk-format 5.2; in normal operation none of those cases comes up.
+ *
+ * Invariants:
+ * 1. Equal transactions in equal order give equal trees, digests included, on every server.
+ * 2. `treeDigest` is the sum of `nodeDigest` over all nodes not below /zookeeper.
+ * 3. A frozen view never changes; at most one exists.
+ *
+ * Source: quorum-protocol 8, disk-format 5.2, client-protocol 4 and 6.3 (DataTree, DataNode, 3.9.5).
+ */
+import { assert, unreachable } from '../assert.ts'
+import { highOf, longOf, lowOf } from '../jute/long-halves.ts'
+import type { Writer } from '../jute/writer.ts'
+import type { Acl } from '../protocol/acl.ts'
+import { Code } from '../protocol/error-codes.ts'
+import { Op } from '../protocol/op-codes.ts'
+import { STAT_BYTES, type Stat } from '../protocol/stat.ts'
+import type { Txn, TxnBody } from '../protocol/transactions.ts'
+import { EventType } from '../protocol/watches.ts'
+import { AclTable, OPEN, UNRESOLVED } from './acl-table.ts'
+import { FrozenTree } from './frozen-tree.ts'
+import { digestWithoutStat, isLeftOut, statDelta, StatWord } from './node-digest.ts'
+import { Directory, Field, NO_NODE, NodeStore, ROOT, type NodeId } from './node-store.ts'
+import { CONTAINER_OWNER, Owners, ttlOf, ttlOwner } from './owners.ts'
+import {
+  LIMITS_NAME,
+  limitsPath,
+  parseQuota,
+  QUOTA_ROOT,
+  QuotaPaths,
+  STATS_NAME,
+  statsPath,
+  subjectOf,
+  usageText,
+  type QuotaNumbers,
+} from './quota.ts'
+
+export { NO_NODE, ROOT, type NodeId } from './node-store.ts'
+
+export type TreeOptions = {
+  /** Keep digests; without, `treeDigest` and `nodeDigest` are 0. */
+  digestEnabled?: boolean
+  /** Know TTL nodes by their owner (zookeeper.extendedTypesEnabled). */
+  extendedTypes?: boolean
+}
+
+/** One event that a transaction causes, for whoever watches. */
+export type TreeChange = {
+  readonly type: 1 | 2 | 3 | 4
+  readonly path: string
+  /** The list to check READ against before telling a session. */
+  readonly acl: readonly Acl[]
+  readonly zxid: bigint
+}
+
+export type Applied = {
+  readonly err: number
+  readonly path: string | null
+  /** The node created or changed; 0 if there is none. */
+  readonly node: NodeId
+  /** Its stat as clients see it, 68 bytes: inside a multi only, where a later part may change it. */
+  readonly stat: Buffer | null
+  /** One for each part of a multi. */
+  readonly results: Applied[] | null
+}
+
+export type Quota = { path: string; limits: QuotaNumbers; usage: QuotaNumbers }
+
+const SLASH = 0x2f
+const NO_BYTES = Buffer.alloc(0)
+/** Of /zookeeper/config: anyone may read. */
+const READ_ONLY_ACL: readonly Acl[] = [{ perms: 1, id: { scheme: 'world', id: 'anyone' } }]
+const CONFIG_PATH = '/zookeeper/config'
+
+export class Tree {
+  lastZxid = 0n
+  readonly #store = new NodeStore()
+  readonly #acls = new AclTable()
+  readonly #owners: Owners
+  readonly #quotas = new QuotaPaths()
+  readonly #digestEnabled: boolean
+  #digestHigh = 0
+  #digestLow = 0
+  /** Path lengths and data, with the root counted under its two names, as Apache does. */
+  #dataSize = 1
+  #frozen: FrozenTree | null = null
+
+  /** The path at hand as UTF-8, and where its last slash is. */
+  #path = Buffer.allocUnsafeSlow(1024)
+  #pathEnd = 0
+  #slash = 0
+
+  constructor(options: TreeOptions = {}) {
+    this.#digestEnabled = options.digestEnabled ?? true
+    this.#owners = new Owners(options.extendedTypes ?? false)
+    this.#acls.useAgain(OPEN)
+    this.#countDigest(ROOT, this.#digestOfNode(ROOT, NO_BYTES, 0, 0))
+    for (const path of ['/zookeeper', QUOTA_ROOT, CONFIG_PATH]) this.#addBuiltIn(path)
+  }
+
+  // --- lookup ---
+
+  find(path: string): NodeId {
+    this.#setPath(path)
+    return this.#store.find(this.#path, 0, this.#pathEnd)
+  }
+
+  findBytes(bytes: Uint8Array, start: number, end: number): NodeId {
+    return this.#store.find(bytes, start, end)
+  }
+
+  // --- one node ---
+
+  czxid(node: NodeId): bigint {
+    return this.#store.getLong(node, Field.czxid)
+  }
+
+  mzxid(node: NodeId): bigint {
+    return this.#store.getLong(node, Field.mzxid)
+  }
+
+  pzxid(node: NodeId): bigint {
+    return longOf(this.#store.pzxidHigh(node), this.#store.pzxidLow(node))
+  }
+
+  ctime(node: NodeId): number {
+    return this.#store.getTime(node, Field.ctime)
+  }
+
+  mtime(node: NodeId): number {
+    return this.#store.getTime(node, Field.mtime)
+  }
+
+  version(node: NodeId): number {
+    return this.#store.get(node, Field.version)
+  }
+
+  /** Children ever created; clients see `2 * stored - numChildren`. */
+  storedCversion(node: NodeId): number {
+    return this.#store.cversion(node)
+  }
+
+  aversion(node: NodeId): number {
+    return this.#store.get(node, Field.aversion)
+  }
+
+  /** As stored: a session, or the mark of a container or TTL node. */
+  owner(node: NodeId): bigint {
+    return this.#owners.valueOf(this.#store.get(node, Field.owner))
+  }
+
+  /** True for a node of a session; containers and TTL nodes have owners but are not ephemeral. */
+  isEphemeral(node: NodeId): boolean {
+    return this.#owners.isSession(this.#store.get(node, Field.owner))
+  }
+
+  numChildren(node: NodeId): number {
+    return this.#store.children(node)
+  }
+
+  /** -1 for null data. */
+  dataLength(node: NodeId): number {
+    return this.#store.get(node, Field.dataBytes)
+  }
+
+  /** A copy. */
+  data(node: NodeId): Buffer | null {
+    const length = this.dataLength(node)
+    if (length < 0) return null
+    const start = this.#store.dataStart(node)
+    return Buffer.from(this.#store.blobBytes(node).subarray(start, start + length))
+  }
+
+  pathOf(node: NodeId): string {
+    return this.#store.pathOf(node)
+  }
+
+  nameOf(node: NodeId): string {
+    return this.#store.nameOf(node)
+  }
+
+  parent(node: NodeId): NodeId {
+    return this.#store.get(node, Field.parent)
+  }
+
+  acl(node: NodeId): readonly Acl[] {
+    return this.#acls.listOf(this.aclId(node))
+  }
+
+  /** Equal for nodes with equal lists, while they have them. */
+  aclId(node: NodeId): number {
+    return this.#store.get(node, Field.acl)
+  }
+
+  firstChild(node: NodeId): NodeId {
+    return this.#store.firstChild(node)
+  }
+
+  nextSibling(node: NodeId): NodeId {
+    return this.#store.next(node)
+  }
+
+  /** Nodes strictly below. */
+  descendantCount(node: NodeId): number {
+    let count = -1
+    this.#visit(node, () => count++)
+    return count
+  }
+
+  childNames(node: NodeId): string[] {
+    const names: string[] = []
+    for (let child = this.firstChild(node); child !== NO_NODE; child = this.nextSibling(child)) {
+      names.push(this.#store.nameOf(child))
+    }
+    return names
+  }
+
+  stat(node: NodeId): Stat {
+    return {
+      czxid: this.czxid(node),
+      mzxid: this.mzxid(node),
+      ctime: this.ctime(node),
+      mtime: this.mtime(node),
+      version: this.version(node),
+      cversion: this.#visibleCversion(node),
+      aversion: this.aversion(node),
+      ephemeralOwner: this.isEphemeral(node) ? this.owner(node) : 0n,
+      dataLength: this.#store.dataBytes(node),
+      numChildren: this.numChildren(node),
+      pzxid: this.pzxid(node),
+    }
+  }
+
+  /** The CRC-32 of quorum-protocol 8.3; 0 for nodes below /zookeeper. */
+  nodeDigest(node: NodeId): number {
+    return this.#store.get(node, Field.digest) >>> 0
+  }
+
+  /** The stat as clients see it: 68 bytes. */
+  writeStat(node: NodeId, writer: Writer): void {
+    writer.reserve(STAT_BYTES)
+    this.#putStat(node, writer.view, writer.position)
+    writer.position += STAT_BYTES
+  }
+
+  /** The data, with its length; null is length -1. */
+  writeData(node: NodeId, writer: Writer): void {
+    this.#store.writeData(node, writer)
+  }
+
+  /** The names of the children, as a vector, in no promised order. */
+  writeChildNames(node: NodeId, writer: Writer): void {
+    writer.int(this.numChildren(node))
+    for (let child = this.firstChild(node); child !== NO_NODE; child = this.nextSibling(child)) {
+      this.#store.writeName(child, writer)
+    }
+  }
+
+  // --- the whole ---
+
+  /** As `srvr` counts: the root has two names. */
+  get nodeCount(): number {
+    return this.#store.count + 1
+  }
+
+  get approximateDataSize(): number {
+    return this.#dataSize
+  }
+
+  get treeDigest(): bigint {
+    return longOf(this.#digestHigh, this.#digestLow)
+  }
+
+  get ephemeralCount(): number {
+    return this.#owners.ephemeralCount
+  }
+
+  /** Paths of the ephemerals of a session, in the order in which they were created. */
+  *ephemeralsOf(sessionId: bigint): Generator<string> {
+    if (sessionId === 0n || this.#owners.kindOf(sessionId) !== 'session') return
+    for (const node of this.#owners.nodesOf(sessionId)) yield this.#store.pathOf(node)
+  }
+
+  /** Sessions that own nodes. */
+  ephemeralSessions(): Iterable<bigint> {
+    return this.#owners.valuesOf('session')
+  }
+
+  /** Nodes that are removed once they have no children any more. */
+  containerNodes(): Iterable<NodeId> {
+    return this.#owners.nodesOf(CONTAINER_OWNER)
+  }
+
+  /** Nodes that are removed when not written for their time to live, each with it. */
+  *ttlNodes(): Generator<{ node: NodeId; ttlMs: number }> {
+    for (const owner of this.#owners.valuesOf('ttl')) {
+      for (const node of this.#owners.nodesOf(owner)) yield { node, ttlMs: ttlOf(owner) }
+    }
+  }
+
+  /** The quota that covers a path: limits and committed usage. */
+  quotaFor(path: string): Quota | null {
+    const subject = this.#quotas.covering(path)
+    if (subject === null) return null
+    const textAt = (at: string): string => this.data(this.find(at))?.toString() ?? ''
+    if (this.find(limitsPath(subject)) === NO_NODE) return null
+    const hasUsage = this.find(statsPath(subject)) !== NO_NODE
+    return {
+      path: subject,
+      limits: parseQuota(textAt(limitsPath(subject))),
+      usage: parseQuota(hasUsage ? textAt(statsPath(subject)) : ''),
+    }
+  }
+
+  /** Nodes whose ACL a snapshot named but did not hold, and no transaction has restored yet. */
+  get unresolvedAclCount(): number {
+    return this.#acls.usesOf(UNRESOLVED)
+  }
+
+  /** Bytes of the pages, to weigh memory. */
+  get pageBytes(): number {
+    const { nodes, directories, blobs, index } = this.#store
+    return nodes.bytes + directories.bytes + blobs.bytes + index.bytes
+  }
+
+  /** The tree as it is now, unchanged by later transactions; one at a time. */
+  freeze(): FrozenTree {
+    assert(this.#frozen === null, 'one frozen view at a time')
+    this.#frozen = new FrozenTree({
+      lastZxid: this.lastZxid,
+      treeDigest: this.treeDigest,
+      nodeCount: this.nodeCount,
+      nodes: this.#store.nodes.freeze(),
+      directories: this.#store.directories.freeze(),
+      blobs: this.#store.blobs.freeze(),
+      owners: this.#owners.values(),
+      acls: this.#acls.lists(),
+      release: () => {
+        this.#frozen = null
+        this.#store.nodes.thaw()
+        this.#store.directories.thaw()
+        this.#store.blobs.thaw()
+      },
+    })
+    return this.#frozen
+  }
+
+  // --- the writer ---
+
+  /** Applies a transaction; events are pushed to `changes` in the order in which they are due. */
+  apply(txn: Txn, changes: TreeChange[] | null): Applied {
+    const applied =
+      txn.type === Op.multi
+        ? this.#applyMulti(txn, txn.txns, changes)
+        : this.#applyOne(txn, txn, changes)
+    if (txn.zxid > this.lastZxid) this.lastZxid = txn.zxid
+    return applied
+  }
+
+  #applyOne(header: Header, body: TxnBody, changes: TreeChange[] | null): Applied {
+    switch (body.type) {
+      case Op.create:
+      case Op.create2:
+        return this.#create(header, body, body.ephemeral ? header.clientId : 0n, changes)
+      case Op.createContainer:
+        return this.#create(header, body, CONTAINER_OWNER, changes)
+      case Op.createTtl:
+        return this.#create(header, body, ttlOwner(body.ttl), changes)
+      case Op.delete:
+      case Op.deleteContainer:
+        return this.#delete(header, body.path, changes)
+      case Op.setData:
+      case Op.reconfig:
+        return this.#setData(header, body, changes)
+      case Op.setAcl:
+        return this.#setAcl(body)
+      case Op.closeSession:
+        return this.#closeSession(header, body.paths, changes)
+      case Op.error:
+        return { err: body.err, path: null, node: NO_NODE, stat: null, results: null }
+      case Op.check:
+        return applied(body.path, NO_NODE)
+      case Op.createSession:
+        return applied(null, NO_NODE)
+      case Op.multi:
+        return this.#applyMulti(header, body.txns, changes)
+      default:
+        return unreachable(body)
+    }
+  }
+
+  /** All parts, or none when one of them is an error; all with the zxid and time of the whole. */
+  #applyMulti(header: Header, parts: TxnBody[], changes: TreeChange[] | null): Applied {
+    const failed = parts.findIndex((part) => part.type === Op.error)
+    if (failed >= 0) return failedMulti(parts, failed)
+    const results = parts.map((part) => {
+      const result = this.#applyOne(header, part, changes)
+      return result.node === NO_NODE ? result : { ...result, stat: this.#statBytes(result.node) }
+    })
+    const err = results.find((result) => result.err !== Code.ok)?.err ?? Code.ok
+    return { err, path: null, node: NO_NODE, stat: null, results }
+  }
+
+  #create(
+    { zxid, time }: Header,
+    body: TxnBody & { path: string; data: Buffer | null; acl: Acl[]; parentCVersion: number },
+    owner: bigint,
+    changes: TreeChange[] | null,
+  ): Applied {
+    const store = this.#store
+    const { path, data } = body
+    this.#setPath(path)
+    const bytes = this.#path
+    const nameStart = this.#slash + 1
+    const parent = this.#parentAtPath()
+    if (parent === NO_NODE) return refused(Code.noNode, path)
+    const hash = store.hashOfChild(store.hashOf(parent), bytes, nameStart, this.#pathEnd)
+    const existing =
+      nameStart === this.#pathEnd
+        ? parent
+        : store.findChild(parent, bytes, nameStart, this.#pathEnd, hash)
+    const zxidHigh = highOf(zxid)
+    const zxidLow = lowOf(zxid)
+    if (existing !== NO_NODE) {
+      if (existing !== parent) this.#replaceAcl(existing, body.acl)
+      if (body.type === Op.create) {
+        this.#raiseCversion(parent, body.parentCVersion, zxidHigh, zxidLow)
+      }
+      return refused(Code.nodeExists, path)
+    }
+
+    this.#raiseCversion(parent, body.parentCVersion, zxidHigh, zxidLow)
+    const dataBytes = data === null ? 0 : data.length
+    const node = store.insert(parent, hash, bytes, nameStart, this.#pathEnd, data, 0, dataBytes)
+    const timeHigh = Math.floor(time / 0x1_0000_0000) | 0
+    store.setLong(node, Field.czxid, zxidHigh, zxidLow)
+    store.setLong(node, Field.mzxid, zxidHigh, zxidLow)
+    store.setLong(node, Field.ctime, timeHigh, time | 0)
+    store.setLong(node, Field.mtime, timeHigh, time | 0)
+    store.set(node, Field.acl, this.#acls.use(body.acl))
+    if (owner !== 0n) store.set(node, Field.owner, this.#owners.attach(node, owner))
+    this.#countDigest(node, this.#digestOfNode(node, bytes, 0, this.#pathEnd))
+    this.#dataSize += path.length + dataBytes
+
+    this.#quotaNodeCreated(path)
+    this.#countUsage(path, 1, dataBytes)
+    if (changes !== null) {
+      const acl = this.acl(node)
+      changes.push({ type: EventType.nodeCreated, path, acl, zxid })
+      changes.push(this.#childrenChanged(path, parent, zxid))
+    }
+    return applied(path, node)
+  }
+
+  /** A missing node still raises the parent's pzxid, and a node with children takes them along. */
+  #delete({ zxid }: Header, path: string, changes: TreeChange[] | null): Applied {
+    const store = this.#store
+    this.#setPath(path)
+    const parent = this.#parentAtPath()
+    if (parent === NO_NODE || this.#slash + 1 === this.#pathEnd) return refused(Code.noNode, path)
+    this.#raisePzxid(parent, highOf(zxid), lowOf(zxid))
+    const node = store.find(this.#path, 0, this.#pathEnd)
+    if (node === NO_NODE) return refused(Code.noNode, path)
+
+    const acl = this.acl(node)
+    while (store.firstChild(node) !== NO_NODE) this.#removeLastLeaf(node)
+    const dataBytes = store.dataBytes(node)
+    this.#remove(node, path.length)
+
+    if (path.endsWith(`/${LIMITS_NAME}`)) this.#quotas.delete(subjectOf(path) ?? '')
+    this.#countUsage(path, -1, -dataBytes)
+    if (changes !== null) {
+      changes.push({ type: EventType.nodeDeleted, path, acl, zxid })
+      changes.push(this.#childrenChanged(path, parent, zxid))
+    }
+    return applied(path, NO_NODE)
+  }
+
+  #setData(
+    { zxid, time }: Header,
+    { path, data, version }: { path: string; data: Buffer | null; version: number },
+    changes: TreeChange[] | null,
+  ): Applied {
+    const store = this.#store
+    const node = this.find(path)
+    if (node === NO_NODE) return refused(Code.noNode, path)
+    const dataBytes = data === null ? 0 : data.length
+    const growth = dataBytes - store.dataBytes(node)
+    store.setData(node, data, 0, dataBytes)
+    store.setLong(node, Field.mzxid, highOf(zxid), lowOf(zxid))
+    store.setLong(node, Field.mtime, Math.floor(time / 0x1_0000_0000) | 0, time | 0)
+    store.set(node, Field.version, version)
+    const pathEnd = node === ROOT ? 0 : this.#pathEnd
+    this.#recountDigest(node, this.#digestOfNode(node, this.#path, 0, pathEnd))
+    this.#dataSize += growth
+
+    this.#countUsage(path, 0, growth)
+    if (changes !== null) {
+      const acl = this.acl(node)
+      changes.push({ type: EventType.nodeDataChanged, path: path === '' ? '/' : path, acl, zxid })
+    }
+    return applied(path, node)
+  }
+
+  #setAcl({ path, acl, version }: { path: string; acl: Acl[]; version: number }): Applied {
+    const node = this.find(path)
+    if (node === NO_NODE) return refused(Code.noNode, path)
+    this.#replaceAcl(node, acl)
+    const delta = statDelta(StatWord.aversion, this.aversion(node) ^ version)
+    this.#store.set(node, Field.aversion, version)
+    if (!this.#isLeftOutAtPath(this.#pathEnd)) this.#changeDigest(node, delta)
+    return applied(path, node)
+  }
+
+  /** Deletes what the transaction names, then what else the session owns. */
+  #closeSession(header: Header, paths: string[] | null, changes: TreeChange[] | null): Applied {
+    for (const path of paths ?? []) this.#delete(header, path, changes)
+    for (const path of [...this.ephemeralsOf(header.clientId)]) this.#delete(header, path, changes)
+    return applied(null, NO_NODE)
+  }
+
+  /** One leaf below `node`. */
+  #removeLastLeaf(node: NodeId): void {
+    let leaf = node
+    while (this.#store.firstChild(leaf) !== NO_NODE) leaf = this.#store.firstChild(leaf)
+    this.#remove(leaf, this.#store.pathOf(leaf).length)
+  }
+
+  #remove(leaf: NodeId, pathUnits: number): void {
+    const store = this.#store
+    this.#countDigest(leaf, 0)
+    this.#dataSize -= pathUnits + store.dataBytes(leaf)
+    this.#acls.release(store.get(leaf, Field.acl))
+    this.#owners.detach(leaf, store.get(leaf, Field.owner))
+    store.remove(leaf)
+  }
+
+  #replaceAcl(node: NodeId, list: readonly Acl[]): void {
+    const number = this.#acls.use(list)
+    this.#acls.release(this.#store.get(node, Field.acl))
+    this.#store.set(node, Field.acl, number)
+  }
+
+  // --- the parent ---
+
+  /** A child was created: the parent's count of creations only ever grows; -1 adds one. */
+  #raiseCversion(parent: NodeId, cversion: number, zxidHigh: number, zxidLow: number): void {
+    const store = this.#store
+    const directory = store.directoryOf(parent)
+    const old = store.inDirectory(directory, Directory.cversion)
+    const raised = cversion === -1 ? (old + 1) | 0 : cversion
+    if (raised <= old) return
+    store.setInDirectory(directory, Directory.cversion, raised)
+    this.#setPzxid(parent, zxidHigh, zxidLow, statDelta(StatWord.cversion, old ^ raised))
+  }
+
+  #raisePzxid(parent: NodeId, high: number, low: number): void {
+    const oldHigh = this.#store.pzxidHigh(parent)
+    if (high < oldHigh) return
+    if (high === oldHigh && low >>> 0 <= this.#store.pzxidLow(parent) >>> 0) return
+    this.#setPzxid(parent, high, low, 0)
+  }
+
+  /** The parent of the path at hand; `delta` is what else changed of its digest. */
+  #setPzxid(parent: NodeId, high: number, low: number, delta: number): void {
+    const store = this.#store
+    const directory = store.directoryOf(parent)
+    const oldHigh = store.inDirectory(directory, Directory.pzxid)
+    const oldLow = store.inDirectory(directory, Directory.pzxid + 1)
+    store.setInDirectory(directory, Directory.pzxid, high)
+    store.setInDirectory(directory, Directory.pzxid + 1, low)
+    if (this.#isLeftOutAtPath(this.#slash)) return
+    const pzxidDelta =
+      statDelta(StatWord.pzxid, oldHigh ^ high) ^ statDelta(StatWord.pzxid + 1, oldLow ^ low)
+    this.#changeDigest(parent, delta ^ pzxidDelta)
+  }
+
+  #childrenChanged(path: string, parent: NodeId, zxid: bigint): TreeChange {
+    const slash = path.lastIndexOf('/')
+    const parentPath = slash === 0 ? '/' : path.slice(0, slash)
+    return { type: EventType.nodeChildrenChanged, path: parentPath, acl: this.acl(parent), zxid }
+  }
+
+  // --- digest ---
+
+  /** Of a node whose record is filled; `path[start, end)` is its path, empty for the root. */
+  #digestOfNode(node: NodeId, path: Uint8Array, start: number, end: number): number {
+    if (!this.#digestEnabled || isLeftOut(path, start, end)) return 0
+    const store = this.#store
+    const dataStart = store.dataStart(node)
+    const dataEnd = dataStart + store.dataBytes(node)
+    const owner = this.owner(node)
+    return (
+      digestWithoutStat(path, start, end, store.blobBytes(node), dataStart, dataEnd) ^
+      statDelta(StatWord.czxid, store.get(node, Field.czxid)) ^
+      statDelta(StatWord.czxid + 1, store.get(node, Field.czxid + 1)) ^
+      statDelta(StatWord.mzxid, store.get(node, Field.mzxid)) ^
+      statDelta(StatWord.mzxid + 1, store.get(node, Field.mzxid + 1)) ^
+      statDelta(StatWord.pzxid, store.pzxidHigh(node)) ^
+      statDelta(StatWord.pzxid + 1, store.pzxidLow(node)) ^
+      statDelta(StatWord.ctime, store.get(node, Field.ctime)) ^
+      statDelta(StatWord.ctime + 1, store.get(node, Field.ctime + 1)) ^
+      statDelta(StatWord.mtime, store.get(node, Field.mtime)) ^
+      statDelta(StatWord.mtime + 1, store.get(node, Field.mtime + 1)) ^
+      statDelta(StatWord.version, store.get(node, Field.version)) ^
+      statDelta(StatWord.cversion, store.cversion(node)) ^
+      statDelta(StatWord.aversion, store.get(node, Field.aversion)) ^
+      (owner === 0n
+        ? 0
+        : statDelta(StatWord.owner, highOf(owner)) ^ statDelta(StatWord.owner + 1, lowOf(owner)))
+    )
+  }
+
+  /** The digest of a node moves by the contribution of the bits of its stat that changed. */
+  #changeDigest(node: NodeId, delta: number): void {
+    if (!this.#digestEnabled) return
+    this.#recountDigest(node, this.#store.get(node, Field.digest) ^ delta)
+  }
+
+  #recountDigest(node: NodeId, digest: number): void {
+    this.#countDigest(node, digest)
+  }
+
+  /** Makes `digest` the one of the node: the sum loses the old one and gains it. */
+  #countDigest(node: NodeId, digest: number): void {
+    if (!this.#digestEnabled) return
+    const old = this.#store.get(node, Field.digest)
+    if (old === digest) return
+    let low = this.#digestLow + (digest >>> 0) - (old >>> 0)
+    if (low < 0) {
+      low += 0x1_0000_0000
+      this.#digestHigh = (this.#digestHigh - 1) | 0
+    } else if (low >= 0x1_0000_0000) {
+      low -= 0x1_0000_0000
+      this.#digestHigh = (this.#digestHigh + 1) | 0
+    }
+    this.#digestLow = low
+    this.#store.set(node, Field.digest, digest)
+  }
+
+  #isLeftOutAtPath(end: number): boolean {
+    return isLeftOut(this.#path, 0, end)
+  }
+
+  // --- quota ---
+
+  /** Limits take effect, and counting starts, when their nodes are created. */
+  #quotaNodeCreated(path: string): void {
+    if (!path.startsWith(QUOTA_ROOT)) return
+    const subject = subjectOf(path)
+    if (subject === null) return
+    if (path.endsWith(`/${LIMITS_NAME}`)) this.#quotas.add(subject)
+    if (path.endsWith(`/${STATS_NAME}`)) this.#recountUsage(subject)
+  }
+
+  /** Moves the usage of the quota that covers `path`: no transaction, no stat, no event. */
+  #countUsage(path: string, count: number, bytes: number): void {
+    const subject = this.#quotas.covering(path)
+    if (subject === null) return
+    const stats = this.find(statsPath(subject))
+    if (stats === NO_NODE) return
+    const usage = parseQuota(this.data(stats)?.toString() ?? '')
+    this.#setUsage(stats, usage.count + count, usage.bytes + bytes)
+  }
+
+  #recountUsage(subject: string): void {
+    const stats = this.find(statsPath(subject))
+    if (stats === NO_NODE) return
+    let count = 0
+    let bytes = 0
+    const top = this.find(subject)
+    if (top !== NO_NODE) {
+      this.#visit(top, (node) => {
+        count++
+        bytes += this.#store.dataBytes(node)
+      })
+    }
+    this.#setUsage(stats, count, bytes)
+  }
+
+  #setUsage(stats: NodeId, count: number, bytes: number): void {
+    const text = Buffer.from(usageText(count, bytes))
+    this.#dataSize += text.length - this.#store.dataBytes(stats)
+    this.#store.setData(stats, text, 0, text.length)
+  }
+
+  // --- loading (snapshot-body.ts) ---
+
+  /** An empty tree for a snapshot to fill: nothing but a root, whose stat comes first. */
+  static forLoading(options: TreeOptions): { tree: Tree; loader: TreeLoader } {
+    const tree = new Tree(options)
+    for (const path of [CONFIG_PATH, QUOTA_ROOT, '/zookeeper']) {
+      tree.#remove(tree.find(path), path.length)
+    }
+    const directory = tree.#store.get(ROOT, Field.directory)
+    tree.#store.set(ROOT, Field.directory, 0)
+    tree.#store.directories.release(directory)
+    tree.#countDigest(ROOT, 0)
+    return {
+      tree,
+      loader: {
+        store: tree.#store,
+        acls: tree.#acls,
+        finishNode: (node, owner, pathUnits, bytes, start, end) => {
+          if (owner !== 0n) tree.#store.set(node, Field.owner, tree.#owners.attach(node, owner))
+          tree.#dataSize += pathUnits + tree.#store.dataBytes(node)
+          tree.#countDigest(node, tree.#digestOfNode(node, bytes, start, end))
+        },
+        finish: () => tree.#finishLoading(),
+      },
+    }
+  }
+
+  /** Adds what releases before 3.5 did not have, and counts what quotas cover. */
+  #finishLoading(): void {
+    for (const path of ['/zookeeper', QUOTA_ROOT, CONFIG_PATH]) {
+      if (this.find(path) === NO_NODE) this.#addBuiltIn(path)
+    }
+    this.#visit(this.find(QUOTA_ROOT), (node) => {
+      if (this.#store.firstChild(node) !== NO_NODE || this.nameOf(node) !== LIMITS_NAME) return
+      const subject = subjectOf(this.pathOf(node))
+      if (subject !== null) this.#quotas.add(subject)
+    })
+    for (const subject of this.#quotas) this.#recountUsage(subject)
+  }
+
+  // --- helpers ---
+
+  #addBuiltIn(path: string): void {
+    const store = this.#store
+    this.#setPath(path)
+    const parent = this.#parentAtPath()
+    const start = this.#slash + 1
+    const hash = store.hashOfChild(store.hashOf(parent), this.#path, start, this.#pathEnd)
+    const node = store.insert(parent, hash, this.#path, start, this.#pathEnd, NO_BYTES, 0, 0)
+    if (path === CONFIG_PATH) store.set(node, Field.acl, this.#acls.use(READ_ONLY_ACL))
+    else this.#acls.useAgain(OPEN)
+    this.#countDigest(node, this.#digestOfNode(node, this.#path, 0, this.#pathEnd))
+    this.#dataSize += path.length
+  }
+
+  /** The node above the path at hand; 0 when it is missing or the path has no slash. */
+  #parentAtPath(): NodeId {
+    return this.#slash < 0 ? NO_NODE : this.#store.find(this.#path, 0, this.#slash)
+  }
+
+  #setPath(path: string): void {
+    const length = path.length
+    if (length * 3 > this.#path.length) this.#path = Buffer.allocUnsafeSlow(length * 6)
+    const bytes = this.#path
+    let slash = -1
+    let at = 0
+    for (; at < length; at++) {
+      const unit = path.charCodeAt(at)
+      if (unit >= 0x80) break
+      if (unit === SLASH) slash = at
+      bytes[at] = unit
+    }
+    this.#pathEnd = at === length ? length : bytes.write(path, 0)
+    this.#slash = at === length ? slash : bytes.lastIndexOf(SLASH, this.#pathEnd - 1)
+  }
+
+  /** Calls `visitor` with `top` and all nodes below, parents first. */
+  #visit(top: NodeId, visitor: (node: NodeId) => void): void {
+    let node = top
+    while (node !== NO_NODE) {
+      visitor(node)
+      let next = this.firstChild(node)
+      while (next === NO_NODE && node !== top) {
+        next = this.nextSibling(node)
+        if (next === NO_NODE) node = this.parent(node)
+      }
+      node = next
+    }
+  }
+
+  #visibleCversion(node: NodeId): number {
+    return (2 * this.#store.cversion(node) - this.#store.children(node)) | 0
+  }
+
+  #statBytes(node: NodeId): Buffer {
+    const stat = Buffer.allocUnsafe(STAT_BYTES)
+    this.#putStat(node, new DataView(stat.buffer, stat.byteOffset, STAT_BYTES), 0)
+    return stat
+  }
+
+  #putStat(node: NodeId, view: DataView, at: number): void {
+    const store = this.#store
+    for (let word = 0; word < 8; word++) view.setInt32(at + word * 4, store.get(node, word))
+    view.setInt32(at + 32, store.get(node, Field.version))
+    view.setInt32(at + 36, this.#visibleCversion(node))
+    view.setInt32(at + 40, store.get(node, Field.aversion))
+    const owner = this.isEphemeral(node) ? this.owner(node) : 0n
+    view.setInt32(at + 44, highOf(owner))
+    view.setInt32(at + 48, lowOf(owner))
+    view.setInt32(at + 52, store.dataBytes(node))
+    view.setInt32(at + 56, store.children(node))
+    view.setInt32(at + 60, store.pzxidHigh(node))
+    view.setInt32(at + 64, store.pzxidLow(node))
+  }
+}
+
+type Header = { readonly clientId: bigint; readonly zxid: bigint; readonly time: number }
+
+/** What the reader of a snapshot needs of a tree that it fills. */
+export type TreeLoader = {
+  readonly store: NodeStore
+  readonly acls: AclTable
+  /** To call once the record of `node` is filled; `bytes[start, end)` is its path. */
+  finishNode(
+    node: NodeId,
+    owner: bigint,
+    pathUnits: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void
+  finish(): void
+}
+
+function applied(path: string | null, node: NodeId): Applied {
+  return { err: Code.ok, path, node, stat: null, results: null }
+}
+
+function refused(err: number, path: string): Applied {
+  return { err, path, node: NO_NODE, stat: null, results: null }
+}
+
+/** Parts before the first error count as done, those after it as not tried. */
+function failedMulti(parts: TxnBody[], failed: number): Applied {
+  const results = parts.map((part, index) => {
+    const notTried = index < failed ? Code.ok : Code.runtimeInconsistency
+    const err = part.type === Op.error ? part.err : notTried
+    return { err, path: null, node: NO_NODE, stat: null, results: null }
+  })
+  const err = results.find((result) => result.err !== Code.ok)?.err ?? Code.ok
+  return { err, path: null, node: NO_NODE, stat: null, results }
+}
