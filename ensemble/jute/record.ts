@@ -14,6 +14,12 @@ import { Writer } from './writer.ts'
 
 /** How one value is written and read. */
 export interface Field<T> {
+  /** The published name of its type, such as `int`, `ustring`, `vector<ACL>`, `Stat`. */
+  readonly type: string
+  /** Of a vector: what it holds. */
+  readonly element?: AnyField
+  /** Of a record: its fields, in order. */
+  readonly fields?: Fields
   /** The fewest bytes a value takes: bounds the count of a vector before it is allocated. */
   readonly bytesMin: number
   write(writer: Writer, value: Given<T>): void
@@ -22,6 +28,7 @@ export interface Field<T> {
 
 /** A field with a name: what a packet, a log record or an op's body consists of. */
 export interface RecordType<T> extends Field<T> {
+  /** The published name: the same as `type`. */
   readonly name: string
   /** A fresh buffer with `value`. */
   encode(value: Given<T>): Buffer
@@ -42,7 +49,7 @@ export type Given<T> = T extends Uint8Array
       : T
 
 // eslint-disable-next-line typescript/no-explicit-any -- see the header
-type AnyField = Field<any>
+export type AnyField = Field<any>
 /** A record of a type that only its user knows: what a table of many kinds holds. */
 // eslint-disable-next-line typescript/no-explicit-any -- see the header
 export type AnyRecord = RecordType<any>
@@ -58,24 +65,28 @@ type ValueOf<F extends Fields> = Flat<
 >
 
 export const int: Field<number> = {
+  type: 'int',
   bytesMin: 4,
   write: (writer, value) => writer.int(value),
   read: (reader) => reader.int(),
 }
 
 export const byte: Field<number> = {
+  type: 'byte',
   bytesMin: 1,
   write: (writer, value) => writer.byte(value),
   read: (reader) => reader.byte(),
 }
 
 export const bool: Field<boolean> = {
+  type: 'boolean',
   bytesMin: 1,
   write: (writer, value) => writer.bool(value),
   read: (reader) => reader.bool(),
 }
 
 export const long: Field<bigint> = {
+  type: 'long',
   bytesMin: 8,
   write: (writer, value) => writer.long(value),
   read: (reader) => reader.long(),
@@ -83,6 +94,7 @@ export const long: Field<bigint> = {
 
 /** A long that is a time in milliseconds: a number in code. */
 export const timeMs: Field<number> = {
+  type: 'long',
   bytesMin: 8,
   write: (writer, value) => writer.longNumber(value),
   read: (reader) => reader.longNumber(),
@@ -90,12 +102,14 @@ export const timeMs: Field<number> = {
 
 /** Reads a view of the bytes, not a copy. */
 export const buffer: Field<Buffer | null> = {
+  type: 'buffer',
   bytesMin: 4,
   write: (writer, value) => writer.buffer(value),
   read: (reader) => reader.buffer(),
 }
 
 export const string: Field<string | null> = {
+  type: 'ustring',
   bytesMin: 4,
   write: (writer, value) => writer.string(value),
   read: (reader) => reader.string(),
@@ -104,6 +118,8 @@ export const string: Field<string | null> = {
 /** A count and the elements; null is count -1, and differs from empty. */
 export function vector<T>(element: Field<T>): Field<T[] | null> {
   return {
+    type: `vector<${element.type}>`,
+    element,
     bytesMin: 4,
     write(writer, given) {
       // True because Given maps T[] to readonly Given<T>[]; the compiler defers it for a free T.
@@ -133,6 +149,7 @@ export function optionalTail<T>(field: Field<T>): Field<T | undefined>
 export function optionalTail<T>(field: Field<T>, fallback: T): Field<T>
 export function optionalTail<T>(field: Field<T>, fallback?: T): Field<T | undefined> {
   return {
+    ...field,
     bytesMin: 0,
     write(writer, value) {
       // True because undefined is the only value that Given<T | undefined> adds to Given<T>.
@@ -164,6 +181,8 @@ export function record<const F extends Fields>(name: string, fields: F): RecordT
   }
   return {
     name,
+    type: name,
+    fields,
     bytesMin: codecs.reduce((sum, codec) => sum + codec.bytesMin, 0),
     write,
     read,

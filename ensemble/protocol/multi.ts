@@ -213,5 +213,12 @@ function codec<T>(
       throw error instanceof WireError ? error.within(name) : error
     }
   }
-  return { name, bytesMin: MULTI_HEADER_BYTES, write, read, ...wholeBuffers(write, read) }
+  return {
+    name,
+    type: name,
+    bytesMin: MULTI_HEADER_BYTES,
+    write,
+    read,
+    ...wholeBuffers(write, read),
+  }
 }
