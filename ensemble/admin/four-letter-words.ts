@@ -25,7 +25,9 @@ const words: Readonly<Record<string, Word>> = {
 
 /** Every word Apache knows: all others are no words, but the start of a frame. */
 const KNOWN = new Set(
-  'conf cons crst dirs dump envi gtmk hash isro mntr ruok srst srvr stat stmk wchc wchp wchs'.split(' '),
+  'conf cons crst dirs dump envi gtmk hash isro mntr ruok srst srvr stat stmk wchc wchp wchs'.split(
+    ' ',
+  ),
 )
 
 /** Whether four bytes that start a connection are a command. */

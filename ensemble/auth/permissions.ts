@@ -18,7 +18,11 @@ export function isAllowed(
 ): boolean {
   if (acl.length === 0) return true
   for (const entry of acl) {
-    if ((entry.perms & permission) !== 0 && entry.id.scheme === 'world' && entry.id.id === 'anyone') {
+    if (
+      (entry.perms & permission) !== 0 &&
+      entry.id.scheme === 'world' &&
+      entry.id.id === 'anyone'
+    ) {
       return true
     }
   }

@@ -48,7 +48,14 @@ export class ClientLink {
   writesPrepared = 0
   writesAnswered = 0
 
-  readonly traffic = { received: 0, sent: 0, lastCxid: -1, lastZxid: 0n, lastOp: 'NA', lastResponseMs: 0 }
+  readonly traffic = {
+    received: 0,
+    sent: 0,
+    lastCxid: -1,
+    lastZxid: 0n,
+    lastOp: 'NA',
+    lastResponseMs: 0,
+  }
   readonly latency = { last: 0, min: Number.MAX_SAFE_INTEGER, max: 0, sum: 0, count: 0 }
 
   readonly #edge: LinkEdge

@@ -395,7 +395,13 @@ export class Pipeline {
     this.#appendFor(link?.session?.id ?? 0n, link, xid, type, body)
   }
 
-  #appendFor(clientId: bigint, link: ClientLink | null, xid: number, type: number, body: TxnBody): void {
+  #appendFor(
+    clientId: bigint,
+    link: ClientLink | null,
+    xid: number,
+    type: number,
+    body: TxnBody,
+  ): void {
     const zxid = ++this.#lastPreparedZxid
     const txn: Txn = { clientId, cxid: xid, zxid, time: this.#wallMs, ...body }
     const treeDigest = this.#changes.digest
@@ -409,7 +415,10 @@ export class Pipeline {
     const changes = this.#watches.isEmpty ? null : this.#treeChanges
     const applied = tree.apply(txn, changes)
     if (this.#settings.digestEnabled) {
-      assert(tree.treeDigest === treeDigest, 'the tree is what the transaction said it would be (I-13)')
+      assert(
+        tree.treeDigest === treeDigest,
+        'the tree is what the transaction said it would be (I-13)',
+      )
     }
     this.#settle(txn, txn.zxid)
     if (changes !== null && changes.length > 0) this.#fire(changes)

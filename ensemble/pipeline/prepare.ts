@@ -46,7 +46,11 @@ export interface CreateFields {
   readonly ttl?: bigint
 }
 
-type CreateOp = typeof Op.create | typeof Op.create2 | typeof Op.createContainer | typeof Op.createTtl
+type CreateOp =
+  | typeof Op.create
+  | typeof Op.create2
+  | typeof Op.createContainer
+  | typeof Op.createTtl
 
 /** What flags mean for one of the four create operations (client-protocol 4.5). */
 interface CreateKind {
@@ -145,7 +149,12 @@ export class Preparer {
     return { type: Op.deleteContainer, path }
   }
 
-  setData(path: string | null, data: Buffer | null, version: number, asker: Asker): TxnBody | number {
+  setData(
+    path: string | null,
+    data: Buffer | null,
+    version: number,
+    asker: Asker,
+  ): TxnBody | number {
     if (path === null) return Code.marshallingError
     if (validatePath(path) !== null) return Code.badArguments
     const node = this.#changes.get(path)
@@ -161,7 +170,12 @@ export class Preparer {
     return { type: Op.setData, path, data, version: node.version }
   }
 
-  setAcl(path: string | null, acl: readonly Acl[] | null, version: number, asker: Asker): TxnBody | number {
+  setAcl(
+    path: string | null,
+    acl: readonly Acl[] | null,
+    version: number,
+    asker: Asker,
+  ): TxnBody | number {
     if (path === null) return Code.marshallingError
     if (validatePath(path) !== null) return Code.badArguments
     const stored = fixUpAcl(acl, asker.authIds, this.#settings.schemes)
@@ -234,7 +248,9 @@ export class Preparer {
 
 /** The number of children ever created, as Java's `%010d` prints it. */
 export function sequenceSuffix(cversion: number): string {
-  return cversion < 0 ? `-${String(-cversion).padStart(9, '0')}` : String(cversion).padStart(10, '0')
+  return cversion < 0
+    ? `-${String(-cversion).padStart(9, '0')}`
+    : String(cversion).padStart(10, '0')
 }
 
 /** The version after this one; -1 means "any" to clients, so it is never given (B-60). */

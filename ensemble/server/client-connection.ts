@@ -130,8 +130,7 @@ export class ClientConnection implements ConnectionHandlers {
 
   /** Stops to read a client that does not read, or that has too much outstanding. */
   updateFlow(): void {
-    const isFull =
-      this.socket.queuedBytes > UNSENT_BYTES_PAUSE || this.#host.isCrowded(this)
+    const isFull = this.socket.queuedBytes > UNSENT_BYTES_PAUSE || this.#host.isCrowded(this)
     if (isFull === this.#isPaused) return
     this.#isPaused = isFull
     this.#host.paused(this, isFull)

@@ -15,11 +15,16 @@ import { answerWord } from '../admin/four-letter-words.ts'
 import { digestScheme, ipScheme, type AuthScheme } from '../auth/schemes.ts'
 import { ClientLink, WriterPool } from '../pipeline/client-link.ts'
 import { Pipeline } from '../pipeline/pipeline.ts'
+import { reapable } from '../pipeline/reaper.ts'
 import { hex } from '../protocol/zxid.ts'
 import { ExpiryBuckets } from '../session/expiry-buckets.ts'
 import { SessionClock } from '../session/session-clock.ts'
 import { SessionIds } from '../session/session-ids.ts'
-import { apachePasswords, secretPasswords, type SessionPasswords } from '../session/session-passwords.ts'
+import {
+  apachePasswords,
+  secretPasswords,
+  type SessionPasswords,
+} from '../session/session-passwords.ts'
 import { SessionTable } from '../session/session-table.ts'
 import { openStore, type Store } from '../store/store.ts'
 import type { StoreError } from '../store/store-error.ts'
@@ -37,6 +42,8 @@ export type PeerSys = Pick<Sys, 'clock' | 'random' | 'network' | 'files' | 'log'
 
 /** A lone server's id in session ids, as Apache's. */
 const STANDALONE_ID = 1
+/** `znode.container.maxPerMinute`. */
+const REAPED_PER_MINUTE = 10_000
 
 /** Starts a server; resolves once it serves. */
 export async function startPeer(settings: ServerSettings, sys: PeerSys): Promise<Peer> {
@@ -71,6 +78,7 @@ export class Peer implements ConnectionHost, ServerView {
   #pipeline!: Pipeline
   #listener: Listener | null = null
   #timer: Timer | null = null
+  #reapTimer: Timer | null = null
   #isTurnScheduled = false
   #isServing = false
   #snapshotting: Promise<void> | null = null
@@ -130,6 +138,7 @@ export class Peer implements ConnectionHost, ServerView {
     this.#isServing = true
     await this.#listen()
     this.#tick()
+    this.#reapTimer = clock.setTimer(settings.containerCheckIntervalMs, () => this.#reap())
     log.info({ zxid: hex(this.lastZxid), clientPort: this.clientPort }, 'serving')
   }
 
@@ -137,6 +146,7 @@ export class Peer implements ConnectionHost, ServerView {
   async close(): Promise<void> {
     this.#isServing = false
     this.#timer?.cancel()
+    this.#reapTimer?.cancel()
     await this.#listener?.close()
     for (const connection of this.#connections) connection.abort('the server is closing')
     await this.#snapshotting
@@ -198,6 +208,7 @@ export class Peer implements ConnectionHost, ServerView {
     this.#sys.log.fatal({ error: error.message }, 'the log has failed, nothing can be acknowledged')
     this.#isServing = false
     this.#timer?.cancel()
+    this.#reapTimer?.cancel()
     void this.#listener?.close()
     for (const connection of this.#connections) connection.abort('the server has failed')
     this.#reportFailure(error)
@@ -274,7 +285,19 @@ export class Peer implements ConnectionHost, ServerView {
     this.#timer = this.#sys.clock.setTimer(this.settings.tickTimeMs / 2, () => this.#tick())
     this.#beginTurn()
     this.#pipeline.expireSessions()
-    for (const connection of this.#idle.due(this.#sys.clock.monotonicMs())) this.#checkIdle(connection)
+    for (const connection of this.#idle.due(this.#sys.clock.monotonicMs()))
+      this.#checkIdle(connection)
+  }
+
+  /** Removes containers and TTL nodes whose time has come, as many as a minute's share allows. */
+  #reap(): void {
+    if (!this.#isServing) return
+    const { clock } = this.#sys
+    const intervalMs = this.settings.containerCheckIntervalMs
+    this.#reapTimer = clock.setTimer(intervalMs, () => this.#reap())
+    this.#beginTurn()
+    const countMax = Math.max(1, Math.floor((REAPED_PER_MINUTE * intervalMs) / 60_000))
+    for (const path of reapable(this.#tree, clock.wallMs(), countMax)) this.#pipeline.reap(path)
   }
 
   /** A connection that stays silent beyond its session's timeout is closed; the session ages on. */
@@ -297,7 +320,8 @@ export class Peer implements ConnectionHost, ServerView {
     const { log } = this.#sys
     try {
       await this.#store.snapshot(this.#tree.freeze(), this.#sessions.timeouts())
-      if (this.settings.snapRetainCount !== null) await this.#store.purge(this.settings.snapRetainCount)
+      if (this.settings.snapRetainCount !== null)
+        await this.#store.purge(this.settings.snapRetainCount)
     } catch (error) {
       // Nothing is lost: the log goes on, and the next snapshot may succeed (F-9).
       log.error({ error: String(error) }, 'no snapshot was taken; check the disk of dataDir')
@@ -404,4 +428,3 @@ function schemesOf(settings: ServerSettings): ReadonlyMap<string, AuthScheme> {
   const schemes = [digestScheme(settings.superDigest), ipScheme]
   return new Map(schemes.map((scheme) => [scheme.name, scheme]))
 }
-

@@ -39,6 +39,7 @@ export function apachePasswords(): SessionPasswords {
 function passwordsBy(of: (sessionId: bigint) => Buffer): SessionPasswords {
   return {
     of,
-    matches: (sessionId, password) => password !== null && equalInConstantTime(of(sessionId), password),
+    matches: (sessionId, password) =>
+      password !== null && equalInConstantTime(of(sessionId), password),
   }
 }

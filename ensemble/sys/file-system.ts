@@ -3,8 +3,12 @@
  * `syncDirectory` (names) has resolved. Errors are the system's, with their `code` (`ENOSPC` …).
  */
 export interface FileSystem {
-  /** `create` makes a new file and fails if there is one; `write` opens an existing one for both. */
-  open(path: string, mode: 'read' | 'write' | 'create'): Promise<File>
+  /**
+   * `create` makes a new file and fails if there is one; `write` opens an existing one for both.
+   * In a file opened with `create-synced` each write is durable when it resolves, as if `datasync`
+   * had followed, but in one hop.
+   */
+  open(path: string, mode: 'read' | 'write' | 'create' | 'create-synced'): Promise<File>
   readFile(path: string): Promise<Buffer>
   /** Names in a directory, in no order. */
   list(path: string): Promise<string[]>

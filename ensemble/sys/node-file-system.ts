@@ -3,8 +3,13 @@ import { constants, promises as fs } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import type { File, FileSystem } from './file-system.ts'
 
-const { O_CREAT, O_EXCL, O_RDONLY, O_RDWR } = constants
-const FLAGS = { read: O_RDONLY, write: O_RDWR, create: O_RDWR | O_CREAT | O_EXCL } as const
+const { O_CREAT, O_DSYNC, O_EXCL, O_RDONLY, O_RDWR } = constants
+const FLAGS = {
+  read: O_RDONLY,
+  write: O_RDWR,
+  create: O_RDWR | O_CREAT | O_EXCL,
+  'create-synced': O_RDWR | O_CREAT | O_EXCL | O_DSYNC,
+} as const
 
 export const nodeFileSystem: FileSystem = {
   async open(path, mode) {

@@ -1,0 +1,84 @@
+/** Schemes and ACL rules. Vectors: client-protocol 5.1, 5.2. */
+import { expect, test } from 'vitest'
+import { fixUpAcl } from '../../../ensemble/auth/acl-rules.ts'
+import { isAllowed } from '../../../ensemble/auth/permissions.ts'
+import { digestId, digestScheme, ipScheme } from '../../../ensemble/auth/schemes.ts'
+import { Perm } from '../../../ensemble/protocol/acl.ts'
+import { Code } from '../../../ensemble/protocol/error-codes.ts'
+
+const schemes = new Map([digestScheme(null), ipScheme].map((scheme) => [scheme.name, scheme]))
+const entry = (perms: number, scheme: string | null, id: string | null) => ({
+  perms,
+  id: { scheme, id },
+})
+
+test.each([
+  ['super:admin', 'super:xQJmxLMiHGwaqBvst5y6rkB6HQs='],
+  ['alice:pw', 'alice:V55/p2T0OpjQ+low3NVAH4aLvm0='],
+  ['bob:pw', 'bob:ikIaKsbtGweaHnb/jKn7OHqbunM='],
+])('digest id of %s', (auth, id) => expect(digestId(auth)).toBe(id))
+
+test('auth data without a colon is all user name', () => {
+  expect(digestId('solo')).toMatch(/^solo:.{28}$/)
+})
+
+test.each([
+  ['127.0.0.1', '127.0.0.1', true],
+  ['127.0.0.1', '127.0.0.2', false],
+  ['10.1.2.3', '10.1.0.0/16', true],
+  ['10.2.2.3', '10.1.0.0/16', false],
+  ['10.1.2.3', '10.1.2.2/31', true],
+  ['10.1.2.3', '0.0.0.0/0', true],
+  ['2001:db8::1', '2001:db8::/32', true],
+  ['2001:db9::1', '2001:db8::/32', false],
+  ['::ffff:10.1.2.3', '10.1.0.0/16', true],
+  ['10.1.2.3', '2001:db8::/32', false],
+])('address %s against %s: %s', (own, inAcl, isMatch) => {
+  expect(ipScheme.matches(own, inAcl)).toBe(isMatch)
+})
+
+test.each([
+  '1.2.3.4/33',
+  '::/129',
+  '1.2.3',
+  '1.2.3.4.5',
+  '',
+  'a.b.c.d',
+  '1.2.3.4/',
+  '1:2:3',
+  '::1::2',
+])('ip id "%s" is not valid (X-5)', (id) => expect(ipScheme.isValid(id)).toBe(false))
+
+test.each([
+  ['null', null, Code.invalidAcl],
+  ['an empty list', [], Code.invalidAcl],
+  ['no scheme', [entry(31, null, 'x')], Code.invalidAcl],
+  ['an unknown scheme', [entry(31, 'nonsense', 'x')], Code.invalidAcl],
+  ['another id of world', [entry(31, 'world', 'everyone')], Code.invalidAcl],
+  ['auth without an authenticated id', [entry(31, 'auth', '')], Code.invalidAcl],
+  ['a digest without a colon', [entry(31, 'digest', 'bob')], Code.invalidAcl],
+  ['a null id', [entry(31, 'digest', null)], Code.marshallingError],
+])('%s is refused (X-5)', (_, acl, err) => {
+  expect(fixUpAcl(acl, [{ scheme: 'ip', id: '127.0.0.1' }], schemes)).toBe(err)
+})
+
+test('auth stands for the authenticated ids, duplicates go, order stays', () => {
+  const ids = [
+    { scheme: 'digest', id: 'u:h' },
+    { scheme: 'ip', id: '127.0.0.1' },
+  ]
+  const acl = [entry(1, 'ip', '127.0.0.1'), entry(31, 'auth', ''), entry(1, 'ip', '127.0.0.1')]
+  expect(fixUpAcl(acl, ids, schemes)).toEqual([
+    entry(1, 'ip', '127.0.0.1'),
+    entry(31, 'digest', 'u:h'),
+  ])
+})
+
+test('a permission of two bits is satisfied by either; super passes; no list allows', () => {
+  const alice = [{ scheme: 'digest', id: 'alice:x' }]
+  const acl = [entry(Perm.admin, 'digest', 'alice:x')]
+  expect(isAllowed(acl, Perm.read | Perm.admin, alice, schemes)).toBe(true)
+  expect(isAllowed(acl, Perm.read, alice, schemes)).toBe(false)
+  expect(isAllowed(acl, Perm.read, [{ scheme: 'super', id: '' }], schemes)).toBe(true)
+  expect(isAllowed([], Perm.read, [], schemes)).toBe(true)
+})
