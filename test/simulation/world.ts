@@ -51,6 +51,7 @@ export class Proc {
   /** Counts calls with an effect outside the process; see `crashAtEffect`. */
   effects = 0
   crashAtEffect = -1
+  crashHow: 'kill' | 'power-loss' = 'kill'
   /** Ends with the process: connections closed, listeners gone. Called with what ended it. */
   readonly onEnd: ((how: 'exit' | 'kill' | 'power-loss') => void)[] = []
   held: WorldEvent[] = []
@@ -68,7 +69,7 @@ export class Proc {
     this.effects++
     if (this.effects === this.crashAtEffect) {
       this.world.mark('crash-at-effect')
-      this.world.kill(this, 'kill')
+      this.world.kill(this, this.crashHow)
       return true
     }
     return false

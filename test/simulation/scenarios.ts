@@ -1,0 +1,7 @@
+/** The scenarios by name. */
+import type { Scenario } from './scenario.ts'
+import { runServerScenario } from './scenario-server.ts'
+
+export const scenarios: Readonly<Record<string, Scenario>> = {
+  server: runServerScenario,
+}
