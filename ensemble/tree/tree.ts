@@ -520,7 +520,8 @@ export class Tree {
   /** Deletes what the transaction names, then what else the session owns. */
   #closeSession(header: Header, paths: string[] | null, changes: TreeChange[] | null): Applied {
     for (const path of paths ?? []) this.#delete(header, path, changes)
-    for (const path of [...this.ephemeralsOf(header.clientId)]) this.#delete(header, path, changes)
+    const left = Array.from(this.ephemeralsOf(header.clientId))
+    for (const path of left) this.#delete(header, path, changes)
     return applied(null, NO_NODE)
   }
 
