@@ -9,6 +9,7 @@
  * 4. Memory handed to `onFrame` is never written again, unless by the owner of the chunk.
  *
  * A frame that lies whole in a chunk is delivered in place, without a copy. Length 0 is a frame.
+ * If `onFrame` throws, the rest of that chunk is lost: throw only to close the connection.
  */
 import { WireError } from './wire-error.ts'
 

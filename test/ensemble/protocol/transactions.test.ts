@@ -4,12 +4,11 @@
  */
 import { describe, expect, test } from 'vitest'
 import { Reader } from '../../../ensemble/jute/reader.ts'
-import { buffer, int, long, record, vector } from '../../../ensemble/jute/record.ts'
 import { WireError } from '../../../ensemble/jute/wire-error.ts'
 import { Writer } from '../../../ensemble/jute/writer.ts'
-import { Id } from '../../../ensemble/protocol/acl.ts'
 import { Op } from '../../../ensemble/protocol/op-codes.ts'
 import { opEntry } from '../../../ensemble/protocol/op-table.ts'
+import { QuorumPacket } from '../../../ensemble/protocol/quorum-packets.ts'
 import {
   CloseSessionTxn,
   CreateTxnV0,
@@ -23,8 +22,6 @@ import {
 import { adler32 } from '../../../ensemble/sys/hash.ts'
 import { goldenFiles, logFiles, logRecords, quorumMessages } from '../../support/golden.ts'
 import { RandomValues } from '../../support/random-values.ts'
-
-const Packet = record('QuorumPacket', { type: int, zxid: long, data: buffer, authinfo: vector(Id) })
 
 describe('recorded transactions', () => {
   test('of PROPOSAL, INFORM and INFORMANDACTIVATE: both ways, byte for byte', () => {
@@ -49,8 +46,8 @@ describe('recorded transactions', () => {
     for (const file of goldenFiles('quorum')) {
       for (const message of quorumMessages(file).filter(({ msg }) => msg === 'REQUEST')) {
         const place = `${file}:${message.line}`
-        const packet = Packet.decode(message.bytes)
-        expect(Packet.encode(packet).equals(message.bytes), place).toBe(true)
+        const packet = QuorumPacket.decode(message.bytes)
+        expect(QuorumPacket.encode(packet).equals(message.bytes), place).toBe(true)
         const reader = new Reader(packet.data!)
         reader.skip(12)
         const request = opEntry(reader.int())?.request ?? null
@@ -334,7 +331,7 @@ function proposedTxns(): Map<string, string> {
   for (const file of goldenFiles('quorum')) {
     for (const { msg, bytes, line } of quorumMessages(file)) {
       if (msg !== 'PROPOSAL' && msg !== 'INFORM' && msg !== 'INFORMANDACTIVATE') continue
-      const data = Packet.decode(bytes).data!
+      const data = QuorumPacket.decode(bytes).data!
       const txn = msg === 'INFORMANDACTIVATE' ? data.subarray(8) : data
       found.set(txn.toString('hex'), `${file}:${line}`)
     }
