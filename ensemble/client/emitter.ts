@@ -13,7 +13,7 @@ export class Emitter<T> {
   }
 
   emit(value: T): void {
-    for (const listener of [...this.#listeners]) callOut(() => listener(value))
+    for (const listener of Array.from(this.#listeners)) callOut(() => listener(value))
   }
 }
 
@@ -25,8 +25,7 @@ export function callOut(run: () => void): void {
   try {
     run()
   } catch (error) {
-    queueMicrotask(() => {
-      throw error
-    })
+    // Nobody handles it: Node reports an unhandled rejection and, by default, ends the process.
+    void Promise.reject(error)
   }
 }
