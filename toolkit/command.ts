@@ -185,7 +185,8 @@ export function helpOf(name: string, spec: CommandSpec): string {
   const options = Object.entries(spec.options).map(
     ([option, { value, isOptional, short, help }]) => {
       const argument = value === null ? '' : isOptional === true ? ` [${value}]` : ` ${value}`
-      return [`${short === undefined ? '    ' : `${short}, `}--${option}${argument}`, help] as const
+      const left = `${short === undefined ? '    ' : `${short}, `}--${option}${argument}`
+      return [left, help] as [string, string]
     },
   )
   if (spec.takesProperties === true) {

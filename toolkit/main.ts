@@ -6,6 +6,7 @@
  */
 import { runCommandLine } from './command-line.ts'
 import type { Io } from './command.ts'
+import { SUPERVISED } from './setup/plan.ts'
 
 const AT_ONCE_AFTER_MS = 1500
 const SIGNAL_NUMBER = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const
@@ -35,8 +36,12 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 })
 process.stderr.on('error', () => {})
 
+const env = { ...process.env }
+// It speaks of our stdin, not of that of the processes that we start.
+delete process.env[SUPERVISED]
+
 const io: Io = {
-  env: process.env,
+  env,
   isTerminal: process.stdout.isTTY === true,
   out: (text) => {
     if (!isOutputClosed) process.stdout.write(text)

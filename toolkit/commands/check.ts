@@ -4,50 +4,48 @@ import { explain } from '../setup/documents.ts'
 import { fileOf, loadFile } from '../setup/find.ts'
 import type { LoadedSetUp } from '../setup/load.ts'
 import { planOf } from '../setup/plan.ts'
-import { formatProblem, SetUpError } from '../setup/problem.ts'
-import { checkServerFile, isYaml } from '../setup/server-file.ts'
+import { formatProblem, printable, SetUpError } from '../setup/problem.ts'
+import { isYaml, readServerFile, readYamlServer } from '../setup/server-file.ts'
 import { formatMs, timesOf } from '../setup/times.ts'
 
 export async function run(args: Arguments, io: Io): Promise<number> {
   const path = fileOf(args, io)
-  const key = args.text('explain')
-  if (!isYaml(path)) {
-    if (key !== undefined || args.has('plan')) {
-      throw new CommandError('--explain and --plan need a YAML', Exit.usage)
-    }
-    return checkZooCfg(path, io)
-  }
-  let loaded: LoadedSetUp
   try {
-    loaded = loadFile(path, io)
+    return isYaml(path) ? checkYaml(path, args, io) : checkZooCfg(path, args, io)
   } catch (error) {
-    if (!(error instanceof SetUpError)) throw error
-    // The findings are this command's result, so they go to stdout.
-    io.out(`${error.message}\n`)
-    io.out(`${counted(error.problems.length, 'problem')}\n`)
-    return Exit.usage
+    if (error instanceof SetUpError) {
+      // The findings are this command's result, so they go to stdout.
+      io.out(`${error.message}\n${counted(error.problems.length, 'problem')}\n`)
+      return Exit.usage
+    }
+    const { code } = error as NodeJS.ErrnoException
+    if (code === undefined || error instanceof CommandError) throw error
+    throw new CommandError(`cannot read ${printable(path)} (${code})`, Exit.usage, { cause: error })
   }
+}
+
+function checkYaml(path: string, args: Arguments, io: Io): number {
+  const loaded = loadFile(path, io)
+  const key = args.text('explain')
   if (key !== undefined) return explainKey({ key, path, loaded }, io)
-  for (const note of loaded.notes) io.out(`note: ${formatProblem(note)}\n`)
+  const notes = [...loaded.notes]
   for (const sid of Object.keys(loaded.setUp.ensemble.servers ?? {})) {
-    checkServerFile(path, { sid: Number(sid), env: io.env, properties: new Map() })
+    const options = { sid: Number(sid), env: io.env, properties: new Map<string, string>() }
+    notes.push(...readYamlServer(loaded, { ...options, file: path }).notes)
   }
+  for (const note of notes) io.out(`note: ${formatProblem(note)}\n`)
   if (args.has('plan')) printPlan(loaded, args, io)
   else printTimes(loaded, io)
   io.out(`${path}: no problems\n`)
   return Exit.done
 }
 
-function checkZooCfg(path: string, io: Io): number {
-  try {
-    const { notes } = checkServerFile(path, { sid: undefined, env: io.env, properties: new Map() })
-    for (const note of notes) io.out(`note: ${note}\n`)
-  } catch (error) {
-    if (!(error instanceof SetUpError)) throw error
-    io.out(`${error.message}\n`)
-    io.out(`${counted(error.problems.length, 'problem')}\n`)
-    return Exit.usage
+function checkZooCfg(path: string, args: Arguments, io: Io): number {
+  if (args.has('explain') || args.has('plan')) {
+    throw new CommandError('--explain and --plan need a YAML', Exit.usage)
   }
+  const { notes } = readServerFile([path], { sid: null, env: io.env, properties: new Map() })
+  for (const note of notes) io.out(`note: ${formatProblem(note)}\n`)
   io.out(`${path}: no problems\n`)
   return Exit.done
 }

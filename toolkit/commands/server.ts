@@ -1,4 +1,68 @@
-import type { Arguments, Io } from '../command.ts'
-export async function run(_args: Arguments, _io: Io): Promise<number> {
-  return 1
+/** `howdah server`: one server in the foreground; ends with Apache's codes (client-protocol 9.1). */
+import type { Peer } from '../../ensemble/server/index.ts'
+import { CommandError, type Arguments, type Io } from '../command.ts'
+import { foregroundLog, untilStopped } from '../foreground.ts'
+import { formatProblem, printable } from '../setup/problem.ts'
+import { readServerFile, type ServerFile } from '../setup/server-file.ts'
+
+/** Source: ExitCode, 3.9.5. */
+const ServerExit = { done: 0, unexpected: 1, configuration: 2, dataDirectory: 3 } as const
+
+export async function run(args: Arguments, io: Io): Promise<number> {
+  const { settings, notes } = read(args, io)
+  const log = foregroundLog(io)
+  for (const note of notes) log.warn({ note: formatProblem(note) }, 'note on the configuration')
+  // Loaded only now: a file with problems is refused before that.
+  const { startServer } = await import('../../ensemble/server/index.ts')
+  let server: Peer
+  try {
+    server = await startServer(settings, log)
+  } catch (error) {
+    throw startError(error, settings)
+  }
+  const failed = server.failed.catch((error: Error) => error)
+  const stopped = untilStopped(io)
+  const outcome = await Promise.race([failed, stopped])
+  if (outcome instanceof Error) {
+    log.flush()
+    // What was acknowledged is on disk; whatever runs us should start us again.
+    throw new CommandError(outcome.message, ServerExit.unexpected, { cause: outcome })
+  }
+  log.info({ signal: outcome }, 'stopping')
+  await server.close()
+  log.flush()
+  return ServerExit.done
+}
+
+function read(args: Arguments, io: Io): ServerFile {
+  try {
+    return readServerFile(args.positionals, {
+      sid: args.integer('sid', { least: 1, most: 255 }) ?? null,
+      env: io.env,
+      properties: args.properties,
+    })
+  } catch (error) {
+    const { code, path } = error as NodeJS.ErrnoException
+    if (code === undefined) throw error
+    const what = `cannot read ${printable(path ?? args.positionals[0] ?? '')} (${code})`
+    throw new CommandError(what, ServerExit.configuration, { cause: error })
+  }
+}
+
+function startError(error: unknown, settings: ServerFile['settings']): Error {
+  if (!(error instanceof Error)) return new Error(String(error))
+  const { code, syscall } = error as NodeJS.ErrnoException
+  if (error.name === 'StoreError') {
+    return new CommandError(error.message, ServerExit.dataDirectory, { cause: error })
+  }
+  if (syscall === 'listen') {
+    const where = `${settings.clientPortAddress}:${settings.clientPort}`
+    const what = `cannot listen at ${where} (${code}): is a server running there already?`
+    return new CommandError(what, ServerExit.unexpected, { cause: error })
+  }
+  if (code !== undefined) {
+    const what = `cannot use the data directory ${settings.dataDir}: ${error.message}`
+    return new CommandError(what, ServerExit.dataDirectory, { cause: error })
+  }
+  return error
 }

@@ -6,14 +6,14 @@
  */
 import { didYouMean, type Problem } from './problem.ts'
 import type { Origin } from './read.ts'
-import type { GroupSetUp, SetUp } from './schema.ts'
+import type { GroupSetUp, HttpSetUp, SetUp } from './schema.ts'
 import { timesOf } from './times.ts'
 
 export interface Finding {
   readonly path: string
   readonly what: string
-  readonly got?: string
-  readonly expected?: string
+  readonly got?: string | undefined
+  readonly expected?: string | undefined
   readonly suggestion?: string | undefined
 }
 
@@ -71,7 +71,7 @@ function checkServers(setUp: SetUp, { problems, notes }: Findings): void {
       got: `${sids.length} servers`,
       expected: 'one server, or ensemble.connect',
     })
-  } else {
+  } else if (!isAllLoopback(setUp)) {
     notes.push({
       path: 'ensemble.servers',
       what: 'an ensemble of one server survives no failure of it',
@@ -228,6 +228,11 @@ function checkListeners(setUp: SetUp, { problems }: Findings): void {
       claim(host, Number(listen.slice(at + 1)), http === undefined ? path : `${path}.http.listen`)
     }
   }
+}
+
+/** The HTTP interface of a member's controller: its own, else the group's. */
+export function memberHttp(group: GroupSetUp, member: string): HttpSetUp | undefined {
+  return group.members[member]?.http ?? group.http
 }
 
 export function isLoopback(host: string): boolean {

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { UsageError, CommandError, Exit, type Arguments, type Io } from '../command.ts'
 import { loadSetUp, type LoadedSetUp } from './load.ts'
+import { printable } from './problem.ts'
 
 const DEFAULT_FILE = 'howdah.yaml'
 
@@ -39,6 +40,6 @@ export function loadFile(path: string, io: Io): LoadedSetUp {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
     if (code === undefined || !(error instanceof Error) || error.name === 'SetUpError') throw error
-    throw new CommandError(`cannot read ${path} (${code})`, Exit.usage, { cause: error })
+    throw new CommandError(`cannot read ${printable(path)} (${code})`, Exit.usage, { cause: error })
   }
 }

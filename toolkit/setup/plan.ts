@@ -13,6 +13,9 @@ export interface Part {
   readonly addresses: readonly string[]
 }
 
+/** Set for each part: its stdin is a pipe whose close means that `up` is gone. */
+export const SUPERVISED = 'HOWDAH_SUPERVISED'
+
 /** Stops run the other way round: controllers hand over while there is still an ensemble. */
 export function planOf({ setUp, file }: LoadedSetUp, only?: string): Part[] {
   const parts: Part[] = []

@@ -219,6 +219,7 @@ export const schema = object({
 
 export type SetUp = ValueOf<typeof schema>
 export type GroupSetUp = ValueOf<typeof group>
+export type HttpSetUp = ValueOf<typeof http>
 export type MemberSetUp = ValueOf<typeof member>
 export type ServerSetUp = ValueOf<typeof server>
 export type ProbeSetUp = ValueOf<typeof probe>

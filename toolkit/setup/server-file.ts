@@ -1,39 +1,192 @@
 /**
- * The settings of one server, from a `zoo.cfg` or from the YAML. The YAML's server is written out as
- * the zoo.cfg that it stands for, so that both go through one parser with one set of defaults.
+ * The settings of one server, from a `zoo.cfg`, from arguments as Apache's server takes them, or from
+ * the YAML. The YAML's server is written out as the zoo.cfg that it stands for, so that both go
+ * through one parser with one set of defaults.
  */
-import { isLoopback } from './check.ts'
-import type { SetUp } from './schema.ts'
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import {
+  parseServerArguments,
+  parseZooCfg,
+  type ParsedZooCfg,
+  type Settings,
+} from '../../ensemble/config/index.ts'
+import type { ServerSettings } from '../../ensemble/server/server-settings.ts'
+import { isLoopback, locate } from './check.ts'
+import { loadSetUp, redacted, type LoadedSetUp } from './load.ts'
+import { SetUpError, type Problem } from './problem.ts'
 
 export interface ServerFileOptions {
-  /** Which server of the YAML. */
-  readonly sid: number | undefined
+  /** Which server of the YAML; null: its only one. */
+  readonly sid: number | null
   readonly env: Readonly<Record<string, string | undefined>>
   /** -Dname=value */
   readonly properties: ReadonlyMap<string, string>
+}
+
+export type GivenSettings = Partial<ServerSettings> & Pick<ServerSettings, 'dataDir'>
+
+export interface ServerFile {
+  readonly settings: GivenSettings
+  readonly notes: readonly Problem[]
 }
 
 export function isYaml(path: string): boolean {
   return /\.ya?ml$/i.test(path)
 }
 
-export function checkServerFile(_path: string, _options: ServerFileOptions): { notes: string[] } {
-  return { notes: [] }
+/**
+ * @param words a file, or `PORT DATADIR [TICKTIME] [MAXCLIENTCNXNS]`
+ * @throws SetUpError with every problem; the system's error when a file cannot be read
+ */
+export function readServerFile(words: readonly string[], options: ServerFileOptions): ServerFile {
+  const [first = ''] = words
+  const flags = flagsOf(options)
+  if (words.length > 1) return finished(parseServerArguments(words, flags), options)
+  if (isYaml(first)) {
+    const loaded = loadSetUp(first, options.env)
+    return readYamlServer(loaded, { ...options, file: first })
+  }
+  const text = readFileSync(first, 'utf8')
+  const parsed = parseZooCfg(text, first, { flags })
+  const { dynamicConfigFile } = parsed.settings
+  if (dynamicConfigFile === null) return finished(parsed, options)
+  const dynamic = { text: readFileSync(dynamicConfigFile, 'utf8'), file: dynamicConfigFile }
+  return finished(parseZooCfg(text, first, { flags, dynamic }), options)
 }
 
-/** The zoo.cfg that server `sid` of a set-up stands for; paths absolute by `resolve`. */
-export function zooCfgOf(setUp: SetUp, sid: number, resolve: (path: string) => string): string {
-  const server = setUp.ensemble.servers?.[sid]
-  if (server === undefined) throw new RangeError(`no server ${sid}`)
-  const lines = [
-    ...Object.entries(setUp.ensemble.settings ?? {}),
-    ['dataDir', resolve(server.dataDir)],
-    ...(server.dataLogDir === undefined ? [] : [['dataLogDir', resolve(server.dataLogDir)]]),
-    ['clientPort', String(server.ports.client)],
-    // A server of a set-up on loopback is not for the rest of the network.
-    ...(isLoopback(server.host) ? [['clientPortAddress', server.host]] : []),
+export function readYamlServer(
+  { setUp, directory, origins, secrets }: LoadedSetUp,
+  options: ServerFileOptions & { readonly file: string },
+): ServerFile {
+  const { file } = options
+  const servers = setUp.ensemble.servers ?? {}
+  const sids = Object.keys(servers)
+  const sid = options.sid === null && sids.length === 1 ? sids[0] : String(options.sid ?? '')
+  const server = sid === undefined ? undefined : servers[sid]
+  if (sid === undefined || server === undefined) {
+    const expected = sids.length === 0 ? 'ensemble.servers' : `--sid ${sids.join(', --sid ')}`
+    const what = sids.length === 0 ? 'the set-up has no servers to run' : 'which server?'
+    throw new SetUpError([locate({ path: 'ensemble', what, expected }, file, origins)])
+  }
+  const own = `ensemble.servers.${sid}`
+  const { ports, dataDir, dataLogDir, host } = server
+  const lines: { key: string; value: string; path: string }[] = [
+    ...Object.entries(setUp.ensemble.settings ?? {}).map(([key, value]) => ({
+      key,
+      value,
+      path: `ensemble.settings.${key}`,
+    })),
+    { key: 'dataDir', value: resolve(directory, dataDir), path: `${own}.dataDir` },
+    ...(dataLogDir === undefined
+      ? []
+      : [{ key: 'dataLogDir', value: resolve(directory, dataLogDir), path: `${own}.dataLogDir` }]),
+    { key: 'clientPort', value: String(ports.client), path: `${own}.ports.client` },
+    // A server on loopback is not for the rest of the network.
+    ...(isLoopback(host) ? [{ key: 'clientPortAddress', value: host, path: `${own}.host` }] : []),
   ]
-  return lines.map(([key, value]) => `${escaped(key ?? '')}=${escaped(value ?? '')}\n`).join('')
+  const text = lines.map(({ key, value }) => `${escaped(key)}=${escaped(value)}\n`).join('')
+  const parsed = parseZooCfg(text, file, { flags: flagsOf(options) })
+  const place = (problem: Problem): Problem => {
+    const path = lines[problem.line - 1]?.path ?? own
+    const { what, got, expected, suggestion } = problem
+    return locate({ path, what, got, expected, suggestion }, file, origins)
+  }
+  const problems = redacted(parsed.problems.map(place), secrets)
+  const notes = redacted(parsed.notes.map(place), secrets)
+  return finished({ ...parsed, problems, notes }, options)
+}
+
+function finished(parsed: ParsedZooCfg, options: ServerFileOptions): ServerFile {
+  const problems = [...parsed.problems, ...unavailable(parsed)]
+  if (problems.length > 0) throw new SetUpError(problems)
+  return {
+    settings: serverSettingsOf(parsed.settings, allProperties(options)),
+    notes: parsed.notes,
+  }
+}
+
+/** What a file may ask for that nothing is behind yet, where serving without it would mislead. */
+function unavailable({ settings, origins }: ParsedZooCfg): Problem[] {
+  const problems: Problem[] = []
+  const refuse = (key: string, what: string): void => {
+    const origin = origins.get(key)
+    const isPlaced = typeof origin === 'object'
+    problems.push({
+      file: isPlaced ? origin.file : 'the configuration',
+      line: isPlaced ? origin.line : 1,
+      column: 1,
+      what: `${what} is not available yet`,
+      got: key,
+    })
+  }
+  const { servers } = settings.members
+  const isAlone = servers.length <= 1 && settings.standaloneEnabled
+  if (!isAlone) refuse('server', 'an ensemble of several servers')
+  if (settings.secureClientPort !== null) refuse('secureClientPort', 'TLS for clients')
+  if (settings.sessionRequireClientSASLAuth) refuse('sessionRequireClientSASLAuth', 'SASL')
+  if (settings['enforce.auth.enabled']) refuse('enforce.auth.enabled', 'enforced authentication')
+  return problems
+}
+
+/** From Apache's names and units to ours. */
+export function serverSettingsOf(
+  settings: Settings,
+  properties: ReadonlyMap<string, string> = new Map(),
+): GivenSettings {
+  const [own] = settings.members.servers
+  const clientPort = settings.clientPort ?? own?.clientPort ?? null
+  const clientPortAddress = settings.clientPortAddress ?? own?.clientHost ?? '0.0.0.0'
+  return {
+    dataDir: settings.dataDir,
+    dataLogDir: settings.dataLogDir,
+    clientPort,
+    clientPortAddress,
+    clientPortListenBacklog: settings.clientPortListenBacklog,
+    tickTimeMs: settings.tickTime,
+    minSessionTimeoutMs: settings.minSessionTimeout,
+    maxSessionTimeoutMs: settings.maxSessionTimeout,
+    maxClientCnxns: settings.maxClientCnxns,
+    maxCnxns: settings.maxCnxns,
+    frameBytesMax: settings['jute.maxbuffer'],
+    globalOutstandingLimit: settings.globalOutstandingLimit,
+    sessionlessCnxnTimeoutMs: settings['nio.sessionlessCnxnTimeout'],
+    snapCount: settings.snapCount,
+    snapSizeLimitBytes: settings.snapSizeLimitInKb * 1024,
+    preallocBytes: settings.preAllocSize * 1024,
+    forceSync: settings.forceSync,
+    digestEnabled: settings['digest.enabled'],
+    extendedTypesEnabled: settings.extendedTypesEnabled,
+    trustEmptySnapshot: settings['snapshot.trust.empty'],
+    fourLetterWords: settings['4lw.commands.whitelist'],
+    superDigest: settings['DigestAuthenticationProvider.superDigest'],
+    skipAcl: settings.skipACL,
+    reconfigEnabled: settings.reconfigEnabled,
+    containerCheckIntervalMs: settings['znode.container.checkIntervalMs'],
+    snapRetainCount:
+      settings['autopurge.purgeInterval'] === 0 ? null : settings['autopurge.snapRetainCount'],
+    // Ours: decisions of a person, so on the command line only.
+    acceptDamagedLog: properties.get('howdah.acceptDamagedLog') === 'true',
+    sessionPasswords: properties.get('howdah.sessionPasswords') === 'apache' ? 'apache' : 'secret',
+  }
+}
+
+/** As zkServer.sh hands them to the JVM; what the command line says comes last, and counts. */
+function flagsOf({ env, properties }: ServerFileOptions): string {
+  const given = [...properties].map(([name, value]) => `-D${name}=${value}`)
+  return [env['SERVER_JVMFLAGS'], env['JVMFLAGS'], ...given]
+    .filter((word) => word !== undefined && word !== '')
+    .join(' ')
+}
+
+/** `-D` words of SERVER_JVMFLAGS and JVMFLAGS, under those of the command line. */
+export function allProperties(options: ServerFileOptions): Map<string, string> {
+  const result = new Map<string, string>()
+  for (const word of flagsOf(options).split(/\s+/)) {
+    const match = /^-D([^=]+)=(.*)$/s.exec(word)
+    if (match !== null) result.set(match[1] ?? '', match[2] ?? '')
+  }
+  return result
 }
 
 /** Escapes for the properties format of Java. */
