@@ -1,0 +1,15 @@
+/** zoo.cfg, its system properties, the dynamic file and myid: texts in, settings and problems out. */
+export { nearest, type Problem } from './problem.ts'
+export type { Members, ServerAddress, ServerLine, ServerRole } from './server-lines.ts'
+export {
+  knownKeys,
+  parseDynamicConfig,
+  parseMyid,
+  parseServerArguments,
+  parseZooCfg,
+  type Origin,
+  type ParsedZooCfg,
+  type Settings,
+  type ZooCfgContext,
+} from './zoo-cfg.ts'
+export { families, type Setting } from './zoo-cfg-keys.ts'
