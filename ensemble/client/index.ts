@@ -2,7 +2,7 @@
  * The client's public entry: `connect()`, the client, its errors, and helpers for ACLs, paths and values.
  * Everything else in this folder is private to it.
  */
-export { connect, type ConnectOptions } from './node-connect.ts'
+export { connect, type ConnectOptions } from './connect.ts'
 export {
   Client,
   type ClientOptions,
