@@ -145,7 +145,7 @@ function measurePacked(): void {
   let longestMs = 0
   timed('snapshot body, written', nodes, () => {
     const pieceWriter = new Writer(PIECE_BYTES * 2)
-    for (let more = true; more; ) {
+    for (let more = true; more;) {
       const began = process.hrtime.bigint()
       pieceWriter.reset()
       more = body.next(pieceWriter, PIECE_BYTES)

@@ -16,7 +16,7 @@ import { assert } from '../assert.ts'
 import { longOf } from '../jute/long-halves.ts'
 import type { Writer } from '../jute/writer.ts'
 import { BlobPages, copyBytes, PAGED_MAX, SLOT_MASK, SLOT_SHIFT } from './blob-pages.ts'
-import { hashByte, hashBytes, PathIndex } from './path-index.ts'
+import { HASH_START, hashBytes, PathIndex } from './path-index.ts'
 import { PAGE_MASK, PAGE_SHIFT, RecordPages } from './record-pages.ts'
 
 export type NodeId = number
@@ -49,7 +49,6 @@ export const Directory = { first: 0, children: 1, cversion: 2, pzxid: 3 } as con
 export const DIRECTORY_WORDS = 5
 
 const SLASH = 0x2f
-const HASH_START = 0x811c9dc5 | 0
 const NO_BYTES = Buffer.alloc(0)
 
 export class NodeStore {
@@ -155,15 +154,19 @@ export class NodeStore {
 
   /** Where a node's name and data lie, one behind the other: `blobBytes(n)` from `blobStart(n)`. */
   blobBytes(node: NodeId): Buffer {
-    const blob = this.get(node, Field.blob)
-    return this.#blobLength(node) > PAGED_MAX
+    const page = this.nodes.pages[node >>> PAGE_SHIFT]!
+    const at = (node & PAGE_MASK) * NODE_WORDS
+    const blob = page[at + Field.blob]!
+    return blobLength(page, at) > PAGED_MAX
       ? this.blobs.large[blob]!
       : this.blobs.pages[blob >>> SLOT_SHIFT]!
   }
 
   blobStart(node: NodeId): number {
-    if (this.#blobLength(node) > PAGED_MAX) return 0
-    const blob = this.get(node, Field.blob)
+    const page = this.nodes.pages[node >>> PAGE_SHIFT]!
+    const at = (node & PAGE_MASK) * NODE_WORDS
+    if (blobLength(page, at) > PAGED_MAX) return 0
+    const blob = page[at + Field.blob]!
     return (blob & SLOT_MASK) * this.blobs.slotBytes[blob >>> SLOT_SHIFT]!
   }
 
@@ -238,9 +241,7 @@ export class NodeStore {
   /** The same for a path of two bytes or more whose hash is known. */
   findHashed(path: Uint8Array, start: number, end: number, hash: number): NodeId {
     let node = this.index.first(hash)
-    while (node !== NO_NODE && !this.#isAt(node, path, start, end)) {
-      node = this.index.next(node, hash)
-    }
+    while (node !== NO_NODE && !this.#isAt(node, path, start, end)) node = this.index.next(hash)
     return node
   }
 
@@ -249,18 +250,9 @@ export class NodeStore {
     let node = this.index.first(hash)
     while (node !== NO_NODE) {
       if (this.get(node, Field.parent) === parent && this.#hasName(node, bytes, start, end)) break
-      node = this.index.next(node, hash)
+      node = this.index.next(hash)
     }
     return node
-  }
-
-  hashOf(node: NodeId): number {
-    return node === ROOT ? HASH_START : this.index.hashOf(node)
-  }
-
-  /** The hash of the path of a child that has this name. */
-  hashOfChild(parentHash: number, name: Uint8Array, start: number, end: number): number {
-    return hashBytes(hashByte(parentHash, SLASH), name, start, end)
   }
 
   // --- shape ---
@@ -287,14 +279,16 @@ export class NodeStore {
     page[at + Directory.first] = node
     page[at + Directory.children]!++
     if (sibling !== NO_NODE) this.set(sibling, Field.previous, node)
-    this.set(node, Field.parent, parent)
-    this.set(node, Field.next, sibling)
+    const record = this.nodes.writable(node)
+    const to = (node & PAGE_MASK) * NODE_WORDS
+    record[to + Field.parent] = parent
+    record[to + Field.next] = sibling
     this.index.add(node, hash)
     return node
   }
 
-  /** Removes a node without children. */
-  remove(node: NodeId): void {
+  /** Removes a node without children; `hash` is that of its path. */
+  remove(node: NodeId, hash: number): void {
     assert(node !== ROOT && this.firstChild(node) === NO_NODE, 'what is removed is a leaf')
     const next = this.get(node, Field.next)
     const previous = this.get(node, Field.previous)
@@ -308,7 +302,7 @@ export class NodeStore {
       this.inDirectory(parents, Directory.children) - 1,
     )
 
-    this.index.remove(node)
+    this.index.remove(node, hash)
     const directory = this.get(node, Field.directory)
     if (directory !== 0) this.directories.release(directory)
     this.blobs.release(this.get(node, Field.blob), this.#blobLength(node))
@@ -327,7 +321,7 @@ export class NodeStore {
     const node = this.nodes.allocate()
     const page = this.nodes.writable(node)
     const at = (node & PAGE_MASK) * NODE_WORDS
-    page.fill(0, at, at + NODE_WORDS)
+    for (let word = at; word < at + NODE_WORDS; word++) page[word] = 0
     page[at + Field.blob] = blob
     page[at + Field.nameBytes] = nameEnd - nameStart
     page[at + Field.dataBytes] = data === null ? -1 : dataEnd - dataStart
@@ -360,10 +354,7 @@ export class NodeStore {
   }
 
   #blobLength(node: NodeId): number {
-    const page = this.nodes.pages[node >>> PAGE_SHIFT]!
-    const at = (node & PAGE_MASK) * NODE_WORDS
-    const dataBytes = page[at + Field.dataBytes]!
-    return page[at + Field.nameBytes]! + (dataBytes < 0 ? 0 : dataBytes)
+    return blobLength(this.nodes.pages[node >>> PAGE_SHIFT]!, (node & PAGE_MASK) * NODE_WORDS)
   }
 
   /** Compares from the last component upwards. */
@@ -387,4 +378,10 @@ export class NodeStore {
     for (let i = start; i < end; i++, at++) if (name[at] !== bytes[i]) return false
     return true
   }
+}
+
+/** Bytes of name and data together, of the record at `at` of its page. */
+function blobLength(page: Int32Array, at: number): number {
+  const dataBytes = page[at + Field.dataBytes]!
+  return page[at + Field.nameBytes]! + (dataBytes < 0 ? 0 : dataBytes)
 }

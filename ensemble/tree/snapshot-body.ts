@@ -28,6 +28,7 @@ import {
   type NodeId,
   type NodeStore,
 } from './node-store.ts'
+import { HASH_START, hashBytes } from './path-index.ts'
 import { PAGE_MASK, PAGE_SHIFT } from './record-pages.ts'
 import { Tree, type TreeLoader, type TreeOptions } from './tree.ts'
 
@@ -425,7 +426,7 @@ export class SnapshotBodyReader {
       this.#findParent(bytes, start, nameStart - 1)
     }
     const parent = this.#parent
-    const hash = store.hashOfChild(this.#parentHash, bytes, nameStart, end)
+    const hash = hashBytes(this.#parentHash, bytes, nameStart - 1, end)
     if (store.findChild(parent, bytes, nameStart, end, hash) !== NO_NODE) {
       this.#fail('a path for the second time', 4)
     }
@@ -441,7 +442,8 @@ export class SnapshotBodyReader {
   }
 
   #findParent(bytes: Buffer, start: number, end: number): void {
-    const parent = this.#store.find(bytes, start, end)
+    const hash = hashBytes(HASH_START, bytes, start, end)
+    const parent = end === start ? ROOT : this.#store.findHashed(bytes, start, end, hash)
     if (parent === NO_NODE) this.#fail('a node before its parent', 4)
     if (end - start > this.#parentPath.length) {
       this.#parentPath = Buffer.allocUnsafeSlow((end - start) * 2)
@@ -449,7 +451,7 @@ export class SnapshotBodyReader {
     bytes.copy(this.#parentPath, 0, start, end)
     this.#parentPathBytes = end - start
     this.#parent = parent
-    this.#parentHash = this.#store.hashOf(parent)
+    this.#parentHash = hash
   }
 
   /** Fills the record from the 68 bytes at `at`; `bytes[pathStart, pathEnd)` is the path. */

@@ -25,8 +25,17 @@ import { EventType } from '../protocol/watches.ts'
 import { AclTable, OPEN, UNRESOLVED } from './acl-table.ts'
 import { FrozenTree } from './frozen-tree.ts'
 import { digestWithoutStat, isLeftOut, statDelta, StatWord } from './node-digest.ts'
-import { Directory, Field, NO_NODE, NodeStore, ROOT, type NodeId } from './node-store.ts'
+import {
+  Directory,
+  Field,
+  NO_NODE,
+  NODE_WORDS,
+  NodeStore,
+  ROOT,
+  type NodeId,
+} from './node-store.ts'
 import { CONTAINER_OWNER, Owners, ttlOf, ttlOwner } from './owners.ts'
+import { HASH_START, hashBytes } from './path-index.ts'
 import {
   LIMITS_NAME,
   limitsPath,
@@ -39,6 +48,7 @@ import {
   usageText,
   type QuotaNumbers,
 } from './quota.ts'
+import { PAGE_MASK, PAGE_SHIFT } from './record-pages.ts'
 
 export { NO_NODE, ROOT, type NodeId } from './node-store.ts'
 
@@ -94,6 +104,7 @@ export class Tree {
   #path = Buffer.allocUnsafeSlow(1024)
   #pathEnd = 0
   #slash = 0
+  #parentHash = 0
 
   constructor(options: TreeOptions = {}) {
     this.#digestEnabled = options.digestEnabled ?? true
@@ -419,7 +430,7 @@ export class Tree {
     const nameStart = this.#slash + 1
     const parent = this.#parentAtPath()
     if (parent === NO_NODE) return refused(Code.noNode, path)
-    const hash = store.hashOfChild(store.hashOf(parent), bytes, nameStart, this.#pathEnd)
+    const hash = hashBytes(this.#parentHash, bytes, this.#slash, this.#pathEnd)
     const existing =
       nameStart === this.#pathEnd
         ? parent
@@ -438,11 +449,17 @@ export class Tree {
     const dataBytes = data === null ? 0 : data.length
     const node = store.insert(parent, hash, bytes, nameStart, this.#pathEnd, data, 0, dataBytes)
     const timeHigh = Math.floor(time / 0x1_0000_0000) | 0
-    store.setLong(node, Field.czxid, zxidHigh, zxidLow)
-    store.setLong(node, Field.mzxid, zxidHigh, zxidLow)
-    store.setLong(node, Field.ctime, timeHigh, time | 0)
-    store.setLong(node, Field.mtime, timeHigh, time | 0)
-    store.set(node, Field.acl, this.#acls.use(body.acl))
+    const page = store.nodes.writable(node)
+    const at = (node & PAGE_MASK) * NODE_WORDS
+    page[at + Field.czxid] = zxidHigh
+    page[at + Field.czxid + 1] = zxidLow
+    page[at + Field.mzxid] = zxidHigh
+    page[at + Field.mzxid + 1] = zxidLow
+    page[at + Field.ctime] = timeHigh
+    page[at + Field.ctime + 1] = time | 0
+    page[at + Field.mtime] = timeHigh
+    page[at + Field.mtime + 1] = time | 0
+    page[at + Field.acl] = this.#acls.use(body.acl)
     if (owner !== 0n) store.set(node, Field.owner, this.#owners.attach(node, owner))
     this.#countDigest(node, this.#digestOfNode(node, bytes, 0, this.#pathEnd))
     this.#dataSize += path.length + dataBytes
@@ -464,13 +481,14 @@ export class Tree {
     const parent = this.#parentAtPath()
     if (parent === NO_NODE || this.#slash + 1 === this.#pathEnd) return refused(Code.noNode, path)
     this.#raisePzxid(parent, highOf(zxid), lowOf(zxid))
-    const node = store.find(this.#path, 0, this.#pathEnd)
+    const hash = hashBytes(this.#parentHash, this.#path, this.#slash, this.#pathEnd)
+    const node = store.findHashed(this.#path, 0, this.#pathEnd, hash)
     if (node === NO_NODE) return refused(Code.noNode, path)
 
     const acl = this.acl(node)
-    while (store.firstChild(node) !== NO_NODE) this.#removeLastLeaf(node)
+    while (store.firstChild(node) !== NO_NODE) this.#removeLeafBelow(node)
     const dataBytes = store.dataBytes(node)
-    this.#remove(node, path.length)
+    this.#remove(node, hash, path.length)
 
     if (path.endsWith(`/${LIMITS_NAME}`)) this.#quotas.delete(subjectOf(path) ?? '')
     this.#countUsage(path, -1, -dataBytes)
@@ -492,9 +510,13 @@ export class Tree {
     const dataBytes = data === null ? 0 : data.length
     const growth = dataBytes - store.dataBytes(node)
     store.setData(node, data, 0, dataBytes)
-    store.setLong(node, Field.mzxid, highOf(zxid), lowOf(zxid))
-    store.setLong(node, Field.mtime, Math.floor(time / 0x1_0000_0000) | 0, time | 0)
-    store.set(node, Field.version, version)
+    const page = store.nodes.writable(node)
+    const at = (node & PAGE_MASK) * NODE_WORDS
+    page[at + Field.mzxid] = highOf(zxid)
+    page[at + Field.mzxid + 1] = lowOf(zxid)
+    page[at + Field.mtime] = Math.floor(time / 0x1_0000_0000) | 0
+    page[at + Field.mtime + 1] = time | 0
+    page[at + Field.version] = version
     const pathEnd = node === ROOT ? 0 : this.#pathEnd
     this.#recountDigest(node, this.#digestOfNode(node, this.#path, 0, pathEnd))
     this.#dataSize += growth
@@ -525,20 +547,24 @@ export class Tree {
     return applied(null, NO_NODE)
   }
 
-  /** One leaf below `node`. */
-  #removeLastLeaf(node: NodeId): void {
+  #removeLeafBelow(node: NodeId): void {
     let leaf = node
     while (this.#store.firstChild(leaf) !== NO_NODE) leaf = this.#store.firstChild(leaf)
-    this.#remove(leaf, this.#store.pathOf(leaf).length)
+    this.#removeByPath(leaf, this.#store.pathOf(leaf))
   }
 
-  #remove(leaf: NodeId, pathUnits: number): void {
+  #removeByPath(leaf: NodeId, path: string): void {
+    const bytes = Buffer.from(path)
+    this.#remove(leaf, hashBytes(HASH_START, bytes, 0, bytes.length), path.length)
+  }
+
+  #remove(leaf: NodeId, hash: number, pathUnits: number): void {
     const store = this.#store
     this.#countDigest(leaf, 0)
     this.#dataSize -= pathUnits + store.dataBytes(leaf)
     this.#acls.release(store.get(leaf, Field.acl))
     this.#owners.detach(leaf, store.get(leaf, Field.owner))
-    store.remove(leaf)
+    store.remove(leaf, hash)
   }
 
   #replaceAcl(node: NodeId, list: readonly Acl[]): void {
@@ -595,26 +621,29 @@ export class Tree {
     const store = this.#store
     const dataStart = store.dataStart(node)
     const dataEnd = dataStart + store.dataBytes(node)
-    const owner = this.owner(node)
-    return (
+    const page = store.nodes.pages[node >>> PAGE_SHIFT]!
+    const at = (node & PAGE_MASK) * NODE_WORDS
+    let digest =
       digestWithoutStat(path, start, end, store.blobBytes(node), dataStart, dataEnd) ^
-      statDelta(StatWord.czxid, store.get(node, Field.czxid)) ^
-      statDelta(StatWord.czxid + 1, store.get(node, Field.czxid + 1)) ^
-      statDelta(StatWord.mzxid, store.get(node, Field.mzxid)) ^
-      statDelta(StatWord.mzxid + 1, store.get(node, Field.mzxid + 1)) ^
+      statDelta(StatWord.czxid, page[at + Field.czxid]!) ^
+      statDelta(StatWord.czxid + 1, page[at + Field.czxid + 1]!) ^
+      statDelta(StatWord.mzxid, page[at + Field.mzxid]!) ^
+      statDelta(StatWord.mzxid + 1, page[at + Field.mzxid + 1]!) ^
+      statDelta(StatWord.ctime, page[at + Field.ctime]!) ^
+      statDelta(StatWord.ctime + 1, page[at + Field.ctime + 1]!) ^
+      statDelta(StatWord.mtime, page[at + Field.mtime]!) ^
+      statDelta(StatWord.mtime + 1, page[at + Field.mtime + 1]!) ^
+      statDelta(StatWord.version, page[at + Field.version]!) ^
+      statDelta(StatWord.aversion, page[at + Field.aversion]!) ^
       statDelta(StatWord.pzxid, store.pzxidHigh(node)) ^
       statDelta(StatWord.pzxid + 1, store.pzxidLow(node)) ^
-      statDelta(StatWord.ctime, store.get(node, Field.ctime)) ^
-      statDelta(StatWord.ctime + 1, store.get(node, Field.ctime + 1)) ^
-      statDelta(StatWord.mtime, store.get(node, Field.mtime)) ^
-      statDelta(StatWord.mtime + 1, store.get(node, Field.mtime + 1)) ^
-      statDelta(StatWord.version, store.get(node, Field.version)) ^
-      statDelta(StatWord.cversion, store.cversion(node)) ^
-      statDelta(StatWord.aversion, store.get(node, Field.aversion)) ^
-      (owner === 0n
-        ? 0
-        : statDelta(StatWord.owner, highOf(owner)) ^ statDelta(StatWord.owner + 1, lowOf(owner)))
-    )
+      statDelta(StatWord.cversion, store.cversion(node))
+    if (page[at + Field.owner] !== 0) {
+      const owner = this.owner(node)
+      digest ^=
+        statDelta(StatWord.owner, highOf(owner)) ^ statDelta(StatWord.owner + 1, lowOf(owner))
+    }
+    return digest
   }
 
   /** The digest of a node moves by the contribution of the bits of its stat that changed. */
@@ -696,7 +725,7 @@ export class Tree {
   static forLoading(options: TreeOptions): { tree: Tree; loader: TreeLoader } {
     const tree = new Tree(options)
     for (const path of [CONFIG_PATH, QUOTA_ROOT, '/zookeeper']) {
-      tree.#remove(tree.find(path), path.length)
+      tree.#removeByPath(tree.find(path), path)
     }
     const directory = tree.#store.get(ROOT, Field.directory)
     tree.#store.set(ROOT, Field.directory, 0)
@@ -737,17 +766,22 @@ export class Tree {
     this.#setPath(path)
     const parent = this.#parentAtPath()
     const start = this.#slash + 1
-    const hash = store.hashOfChild(store.hashOf(parent), this.#path, start, this.#pathEnd)
+    const hash = hashBytes(this.#parentHash, this.#path, this.#slash, this.#pathEnd)
     const node = store.insert(parent, hash, this.#path, start, this.#pathEnd, NO_BYTES, 0, 0)
-    if (path === CONFIG_PATH) store.set(node, Field.acl, this.#acls.use(READ_ONLY_ACL))
-    else this.#acls.useAgain(OPEN)
+    if (path === CONFIG_PATH) {
+      store.set(node, Field.acl, this.#acls.use(READ_ONLY_ACL))
+      store.set(node, Field.aversion, -1) // Apache sets the list with version -1
+    } else this.#acls.useAgain(OPEN)
     this.#countDigest(node, this.#digestOfNode(node, this.#path, 0, this.#pathEnd))
     this.#dataSize += path.length
   }
 
   /** The node above the path at hand; 0 when it is missing or the path has no slash. */
   #parentAtPath(): NodeId {
-    return this.#slash < 0 ? NO_NODE : this.#store.find(this.#path, 0, this.#slash)
+    if (this.#slash < 0) return NO_NODE
+    this.#parentHash = hashBytes(HASH_START, this.#path, 0, this.#slash)
+    if (this.#slash === 0) return ROOT
+    return this.#store.findHashed(this.#path, 0, this.#slash, this.#parentHash)
   }
 
   #setPath(path: string): void {
@@ -790,19 +824,21 @@ export class Tree {
     return stat
   }
 
-  #putStat(node: NodeId, view: DataView, at: number): void {
+  #putStat(node: NodeId, view: DataView, to: number): void {
     const store = this.#store
-    for (let word = 0; word < 8; word++) view.setInt32(at + word * 4, store.get(node, word))
-    view.setInt32(at + 32, store.get(node, Field.version))
-    view.setInt32(at + 36, this.#visibleCversion(node))
-    view.setInt32(at + 40, store.get(node, Field.aversion))
+    const page = store.nodes.pages[node >>> PAGE_SHIFT]!
+    const at = (node & PAGE_MASK) * NODE_WORDS
+    for (let word = 0; word < 8; word++) view.setInt32(to + word * 4, page[at + word]!)
+    view.setInt32(to + 32, page[at + Field.version]!)
+    view.setInt32(to + 36, this.#visibleCversion(node))
+    view.setInt32(to + 40, page[at + Field.aversion]!)
     const owner = this.isEphemeral(node) ? this.owner(node) : 0n
-    view.setInt32(at + 44, highOf(owner))
-    view.setInt32(at + 48, lowOf(owner))
-    view.setInt32(at + 52, store.dataBytes(node))
-    view.setInt32(at + 56, store.children(node))
-    view.setInt32(at + 60, store.pzxidHigh(node))
-    view.setInt32(at + 64, store.pzxidLow(node))
+    view.setInt32(to + 44, highOf(owner))
+    view.setInt32(to + 48, lowOf(owner))
+    view.setInt32(to + 52, Math.max(page[at + Field.dataBytes]!, 0))
+    view.setInt32(to + 56, store.children(node))
+    view.setInt32(to + 60, store.pzxidHigh(node))
+    view.setInt32(to + 64, store.pzxidLow(node))
   }
 }
 

@@ -34,7 +34,9 @@ export class NaiveTree {
   constructor() {
     this.nodes.set('', fresh(Buffer.alloc(0), OPEN, 0n, 0, 0n))
     for (const path of ['/zookeeper', '/zookeeper/quota', '/zookeeper/config']) {
-      const acl = [{ perms: path.endsWith('config') ? 1 : 31, id: { scheme: 'world', id: 'anyone' } }]
+      const acl = [
+        { perms: path.endsWith('config') ? 1 : 31, id: { scheme: 'world', id: 'anyone' } },
+      ]
       this.nodes.set(path, fresh(Buffer.alloc(0), acl, 0n, 0, 0n))
       const [parent, name] = split(path)
       this.nodes.get(parent)!.children.add(name)

@@ -56,12 +56,15 @@ test.each(seeds)(
       apply(250)
       const frozen = tree.freeze()
       const then = naive.clone()
-      const sessions = new Map([[1n + BigInt(seed), 30_000], [-5n, 4000]])
+      const sessions = new Map([
+        [1n + BigInt(seed), 30_000],
+        [-5n, 4000],
+      ])
       const bodyWriter = new SnapshotBodyWriter(frozen, sessions)
       sessions.clear()
       const writer = new Writer()
       const reader = new SnapshotBodyReader({ extendedTypes: true })
-      for (let more = true; more; ) {
+      for (let more = true; more;) {
         more = bodyWriter.next(writer, 1 + Math.floor(random() * 5000))
         const piece = writer.take()
         expect(reader.push(piece)).toBe(piece.length)
