@@ -14,7 +14,9 @@ const LEVELS: Readonly<Record<number, string>> = {
 }
 
 /** Known to every reader of the log, or shown in another way. */
-const NOT_SHOWN = new Set(['level', 'time', 'pid', 'hostname', 'msg', 'v', 'why', 'part'])
+const NOT_SHOWN = new Set(
+  'level time pid hostname msg v group member service action why sentence text stream'.split(' '),
+)
 
 export interface LogLine {
   readonly level: string
@@ -55,8 +57,11 @@ export function formatLogLine(line: string, options: { colours: boolean; nowMs: 
   const shown = Object.entries(fields)
     .filter(([name, value]) => !NOT_SHOWN.has(name) && value !== undefined && value !== null)
     .map(([name, value]) => `${name}=${valueText(value)}`)
-  // A decision carries its sentence: that is what one wants to read.
-  const why = typeof fields['why'] === 'string' ? `: ${fields['why']}` : ''
+  // A decision carries its sentence, and output its text: that is what one wants to read.
+  const said = [fields['sentence'], fields['text'], fields['why']].find(
+    (value): value is string => typeof value === 'string',
+  )
+  const why = said === undefined ? '' : `: ${said}`
   const colour = level === 'warn' ? 'yellow' : level === 'error' || level === 'fatal' ? 'red' : null
   const word = level === 'info' ? '' : `${colour === null ? level : paint(colour, level)} `
   const detail = shown.length === 0 ? '' : `  ${paint('dim', safe(shown.join(' ')))}`

@@ -111,6 +111,8 @@ class MergedLog {
   readonly #colours: boolean
   readonly #width: number
   readonly #order: ReadonlyMap<string, number>
+  /** Process ids that a controller has told, by the name of its part. */
+  readonly #processes = new Map<string, LogLine['fields']>()
 
   constructor(parts: readonly Part[], options: { io: Io; raw: boolean }) {
     this.#io = options.io
@@ -130,8 +132,9 @@ class MergedLog {
   line(part: Part, line: string): void {
     this.#print(part.name, line)
     const parsed = parseLogLine(line)
-    if (parsed?.message !== 'role' || parsed.fields['role'] !== 'active') return
-    for (const hint of hintsOf(part, parsed)) this.say(null, hint)
+    if (parsed?.message === 'processes') this.#processes.set(part.name, parsed.fields)
+    if (parsed?.message !== 'role' || parsed.fields['to'] !== 'active') return
+    for (const hint of hintsOf(part, this.#processes.get(part.name) ?? {})) this.say(null, hint)
   }
 
   #print(name: string, line: string): void {
@@ -151,8 +154,8 @@ class MergedLog {
 }
 
 /** How to see a failover, now that `part` is active. */
-function hintsOf(part: Part, { fields }: LogLine): string[] {
-  const { servicePid, controllerPid } = fields
+function hintsOf(part: Part, processes: LogLine['fields']): string[] {
+  const { servicePid, controllerPid } = processes
   return [
     `${part.name} is active. To see a failover, type in another terminal:`,
     ...(typeof servicePid === 'number' ? [`  kill -9 ${servicePid}   (its service)`] : []),
