@@ -41,6 +41,7 @@ export class NaiveTree {
       const [parent, name] = split(path)
       this.nodes.get(parent)!.children.add(name)
     }
+    this.nodes.get('/zookeeper/config')!.aversion = -1
   }
 
   clone(): NaiveTree {
