@@ -5,15 +5,17 @@ import type { Child, Exit, Process } from './process.ts'
 export const nodeProcess: Process = {
   pid: process.pid,
 
-  spawn({ argv, cwd, env, onOutput }): Child {
+  spawn({ argv, cwd, env, input, onOutput }): Child {
     const [command = '', ...rest] = argv
     const output = onOutput === undefined ? 'ignore' : 'pipe'
     const child = nodeSpawn(command, rest, {
       ...(cwd === undefined ? {} : { cwd }),
       env: { ...process.env, ...env },
-      stdio: ['ignore', output, output],
+      stdio: [input === true ? 'pipe' : 'ignore', output, output],
       detached: true,
     })
+    // A child that has gone closes the pipe; its end is told by `exited`.
+    child.stdin?.on('error', () => {})
     child.stdout?.on('data', (chunk: Buffer) => onOutput?.(chunk, 'stdout'))
     child.stderr?.on('data', (chunk: Buffer) => onOutput?.(chunk, 'stderr'))
     const exited = new Promise<Exit>((resolve) => {
@@ -25,6 +27,9 @@ export const nodeProcess: Process = {
       exited,
       kill: (signal) => {
         if (child.pid !== undefined) nodeProcess.killGroup(child.pid, signal)
+      },
+      write: (text) => {
+        child.stdin?.write(text)
       },
     }
   },

@@ -13,6 +13,8 @@ export interface SpawnOptions {
   cwd?: string
   /** Added to our own environment. */
   env?: Readonly<Record<string, string>>
+  /** The child gets a standard input that we write to; without it, none. */
+  input?: boolean
   /** Output, as it comes; the default is to drop it. */
   onOutput?(chunk: Buffer, stream: 'stdout' | 'stderr'): void
 }
@@ -22,6 +24,8 @@ export interface Child {
   /** Resolves when the child is gone, also when it could not be started (`error`). */
   readonly exited: Promise<Exit>
   kill(signal: 'SIGTERM' | 'SIGKILL'): void
+  /** Queues text for the standard input, where `input` was asked for; dropped when the child is gone. */
+  write?(text: string): void
 }
 
 export interface Exit {
