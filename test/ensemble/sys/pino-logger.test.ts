@@ -31,17 +31,15 @@ test('a line is JSON with time, level, pid, the fields and the message', () => {
 
 test('secrets are replaced by key, at any depth; tokens are none', () => {
   const { log, lines, last } = captured({ fields: { keyPassword: 'hidden' } })
-  log
-    .child({ passwd: 'hidden' })
-    .warn(
-      {
-        token: '42',
-        auth: 'hidden',
-        deep: [{ clientSecret: 'hidden', port: 1 }],
-        data: Buffer.from('hidden'),
-      },
-      'x',
-    )
+  log.child({ passwd: 'hidden' }).warn(
+    {
+      token: '42',
+      auth: 'hidden',
+      deep: [{ clientSecret: 'hidden', port: 1 }],
+      data: Buffer.from('hidden'),
+    },
+    'x',
+  )
   expect(lines.join('')).not.toContain('hidden')
   expect(last()).toMatchObject({ token: '42', deep: [{ port: 1 }], data: '<6 bytes>' })
 })
