@@ -19,6 +19,7 @@ export function fixUpAcl(
   for (const entry of withoutDuplicates(acl)) {
     const { scheme, id } = entry.id
     if (scheme === null) return Code.invalidAcl
+    if (id === null) return Code.marshallingError
     if (scheme === 'world' && id === 'anyone') stored.push(entry)
     else if (scheme === 'auth') {
       const own = ids.filter((candidate) => schemes.get(candidate.scheme)?.isAuthenticated === true)
@@ -29,7 +30,6 @@ export function fixUpAcl(
     } else {
       const known = schemes.get(scheme)
       if (known === undefined) return Code.invalidAcl
-      if (id === null) return Code.marshallingError
       if (!known.isValid(id)) return Code.invalidAcl
       stored.push(entry)
     }

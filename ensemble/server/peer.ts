@@ -104,6 +104,7 @@ export class Peer implements ConnectionHost, ServerView {
       {
         ...settings,
         acceptDamage: settings.acceptDamagedLog,
+        extendedTypes: settings.extendedTypesEnabled,
         onDurable: (zxid) => this.#onDurable(zxid),
         onFailure: (error) => this.#fail(error),
       },
@@ -312,19 +313,17 @@ export class Peer implements ConnectionHost, ServerView {
   // -- snapshots -----------------------------------------------------------------------------------
 
   #snapshotIfDue(): void {
-    if (!this.#store.isSnapshotDue || this.#snapshotting !== null) return
+    if (!this.#store.shouldSnapshot) return
     this.#snapshotting = this.#snapshot().finally(() => (this.#snapshotting = null))
   }
 
   async #snapshot(): Promise<void> {
     const { log } = this.#sys
-    try {
-      await this.#store.snapshot(this.#tree.freeze(), this.#sessions.timeouts())
-      if (this.settings.snapRetainCount !== null)
-        await this.#store.purge(this.settings.snapRetainCount)
-    } catch (error) {
-      // Nothing is lost: the log goes on, and the next snapshot may succeed (F-9).
-      log.error({ error: String(error) }, 'no snapshot was taken; check the disk of dataDir')
+    const outcome = await this.#store.snapshot(this.#tree.freeze(), this.#sessions.timeouts())
+    // Nothing is lost: the log goes on, and the next snapshot may succeed (F-9).
+    if (!outcome.ok) log.error({ error: outcome.error.message }, 'no snapshot was taken')
+    else if (this.settings.snapRetainCount !== null) {
+      await this.#store.purge(this.settings.snapRetainCount)
     }
   }
 

@@ -3,6 +3,7 @@
  * test calls them durable, and what each client was sent is decoded.
  */
 import { digestScheme, ipScheme } from '../../ensemble/auth/schemes.ts'
+import { WireError } from '../../ensemble/jute/wire-error.ts'
 import { Reader } from '../../ensemble/jute/reader.ts'
 import { Writer } from '../../ensemble/jute/writer.ts'
 import type { RecordType } from '../../ensemble/jute/record.ts'
@@ -116,7 +117,7 @@ export class BenchClient {
   }
 
   welcome(): ConnectResponse {
-    const frame = this.#frames()[0]!
+    const frame = this.frames()[0]!
     this.welcomed = ConnectResponse.decode(frame)
     return this.welcomed
   }
@@ -127,9 +128,17 @@ export class BenchClient {
     writer.int(xid)
     writer.int(type)
     writer.raw(body)
-    const bytes = writer.take()
-    this.#bench.pipeline.request(this.link, bytes, 0, bytes.length)
+    this.sendFrame(writer.take())
     return xid
+  }
+
+  sendFrame(bytes: Buffer): void {
+    try {
+      this.#bench.pipeline.request(this.link, bytes, 0, bytes.length)
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error
+      this.link.isClosing = true // as the edge does
+    }
   }
 
   /** Sends a request, makes it durable, and returns the last reply. */
@@ -143,14 +152,14 @@ export class BenchClient {
   }
 
   replies(): Reply[] {
-    return this.#frames().map((frame) => {
+    return this.frames().map((frame) => {
       const reader = new Reader(frame)
       const [xid, zxid, err] = [reader.int(), reader.long(), reader.int()]
       return { xid, zxid, err, body: frame.subarray(reader.position) }
     })
   }
 
-  #frames(): Buffer[] {
+  frames(): Buffer[] {
     const writer = this.link.takeReplies()
     if (writer === null) return []
     const bytes = Buffer.from(writer.written())
