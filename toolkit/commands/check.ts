@@ -2,11 +2,12 @@
 import { CommandError, Exit, type Arguments, type Io } from '../command.ts'
 import { explain } from '../setup/documents.ts'
 import { fileOf, loadFile } from '../setup/find.ts'
+import { groupSettings } from '../setup/group-settings.ts'
 import type { LoadedSetUp } from '../setup/load.ts'
 import { planOf } from '../setup/plan.ts'
 import { formatProblem, printable, SetUpError } from '../setup/problem.ts'
 import { isYaml, readServerFile, readYamlServer } from '../setup/server-file.ts'
-import { formatMs, timesOf } from '../setup/times.ts'
+import { formatMs, groupTimes } from '../setup/times.ts'
 
 export async function run(args: Arguments, io: Io): Promise<number> {
   const path = fileOf(args, io)
@@ -63,9 +64,10 @@ function explainKey(
   throw new CommandError(`there is no key "${key}"${hint}`, Exit.usage)
 }
 
-function printTimes({ setUp }: LoadedSetUp, io: Io): void {
-  for (const [name, group] of Object.entries(setUp.groups ?? {})) {
-    const { list } = timesOf(group)
+function printTimes(loaded: LoadedSetUp, io: Io): void {
+  for (const [name, group] of Object.entries(loaded.setUp.groups ?? {})) {
+    const [member = ''] = Object.keys(group.members)
+    const { list } = groupTimes(group, groupSettings(loaded, name, member))
     const width = Math.max(...list.map((time) => time.name.length)) + 2
     io.out(`times of group ${name}:\n`)
     for (const time of list) {

@@ -4,10 +4,12 @@
  * Pure: the same set-up gives the same findings. A finding names the path of the value it is about,
  * and gets its line from there, or from the nearest value around it.
  */
+import { settingsProblems } from '../../failover/index.ts'
+import { groupSettings } from './group-settings.ts'
 import { didYouMean, type Problem } from './problem.ts'
 import type { Origin } from './read.ts'
-import type { GroupSetUp, HttpSetUp, SetUp } from './schema.ts'
-import { timesOf } from './times.ts'
+import type { GroupSetUp, SetUp } from './schema.ts'
+import { groupTimes } from './times.ts'
 
 export interface Finding {
   readonly path: string
@@ -111,15 +113,10 @@ function checkGroup(
 ): void {
   const path = `groups.${name}`
   const members = Object.entries(group.members)
-  for (const rule of timesOf(group).rules) {
-    if (rule.holds) continue
-    const { key, ...rest } = rule
-    problems.push({
-      path: `${path}.${key}`,
-      what: rest.what,
-      got: rest.got,
-      expected: rest.expected,
-    })
+  const settings = groupSettings({ setUp, directory: '/' }, name, members[0]?.[0] ?? '')
+  const before = problems.length
+  for (const { key, holds, what, got, expected } of groupTimes(group, settings).rules) {
+    if (!holds) problems.push({ path: `${path}.${key}`, what, got, expected })
   }
   checkGrant({ setUp, path, group }, problems)
 
@@ -166,6 +163,10 @@ function checkGroup(
         expected: 'graceful: { timeout: … } alone',
       })
     }
+  }
+  // The controller's own rules, where none of those above has said it with its place.
+  if (problems.length === before) {
+    for (const what of settingsProblems(settings)) problems.push({ path, what })
   }
 }
 
@@ -228,11 +229,6 @@ function checkListeners(setUp: SetUp, { problems }: Findings): void {
       claim(host, Number(listen.slice(at + 1)), http === undefined ? path : `${path}.http.listen`)
     }
   }
-}
-
-/** The HTTP interface of a member's controller: its own, else the group's. */
-export function memberHttp(group: GroupSetUp, member: string): HttpSetUp | undefined {
-  return group.members[member]?.http ?? group.http
 }
 
 export function isLoopback(host: string): boolean {

@@ -1,14 +1,24 @@
 /** What a controller is told, made from the YAML: templates stay as written, times are milliseconds. */
 import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import type { FencingMethod, GroupSettings, Probe, ServiceCommand } from '../../failover/index.ts'
+import {
+  watchdogArgv,
+  type FencingMethod,
+  type GroupSettings,
+  type Probe,
+  type ServiceCommand,
+} from '../../failover/index.ts'
 import { version } from '../version.ts'
-import { memberHttp } from './check.ts'
-import type { LoadedSetUp } from './load.ts'
 import { withNode } from './plan.ts'
-import type { FencingSetUp, GroupSetUp, ProbeSetUp, ServiceCommandSetUp, SetUp } from './schema.ts'
-import { FENCING_COMMAND_TIMEOUT_MS, timesOf } from './times.ts'
+import type {
+  FencingSetUp,
+  GroupSetUp,
+  HttpSetUp,
+  ProbeSetUp,
+  ServiceCommandSetUp,
+  SetUp,
+} from './schema.ts'
+import { FENCING_COMMAND_TIMEOUT_MS, leaseOf } from './times.ts'
 
 /** Commands of the operator that are only told something may take so long. */
 const NOTIFICATION_TIMEOUT_MS = 10_000
@@ -22,15 +32,22 @@ export function connectStringOf(setUp: SetUp): string {
     .join(',')
 }
 
+/** The HTTP interface of a member's controller: its own, else the group's. */
+export function memberHttp(group: GroupSetUp, member: string): HttpSetUp | undefined {
+  return group.members[member]?.http ?? group.http
+}
+
+/** @param directory where relative paths of the set-up start */
 export function groupSettings(
-  { setUp, directory }: LoadedSetUp,
+  { setUp, directory }: { setUp: SetUp; directory: string },
   name: string,
   member: string,
 ): GroupSettings {
   const group = setUp.groups?.[name]
   const own = group?.members[member]
   if (group === undefined || own === undefined) throw new RangeError(`no member ${name}/${member}`)
-  const { sessionTimeoutMs, leaseMs } = timesOf(group)
+  const sessionTimeoutMs = group.sessionTimeout
+  const leaseMs = leaseOf(group)
   const { service, onRoleChange } = group
   const http = memberHttp(group, member)
   const keys = safetyKeys(setUp, group)
@@ -105,15 +122,14 @@ function fencingOf(method: FencingSetUp): FencingMethod {
 
 /** Keys on which the controllers of a group must agree before one may win (H-17). */
 function safetyKeys(setUp: SetUp, group: GroupSetUp): Record<string, unknown> {
-  const { leaseMs, sessionTimeoutMs } = timesOf(group)
   return {
     cluster: setUp.cluster,
     adapter: group.adapter,
     members: Object.fromEntries(
       Object.entries(group.members).map(([name, { host, port }]) => [name, `${host}:${port}`]),
     ),
-    sessionTimeout: sessionTimeoutMs,
-    lease: leaseMs,
+    sessionTimeout: group.sessionTimeout,
+    lease: leaseOf(group),
     activate: group.service.activate,
     deactivate: group.service.deactivate,
     protection: group.protection,
@@ -132,10 +148,4 @@ function canonical(value: unknown): string {
     if (typeof part !== 'object' || part === null || Array.isArray(part)) return part
     return Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
   })
-}
-
-function watchdogArgv(): string[] {
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-  const path = new URL(`../../failover/watchdog-process.${extension}`, import.meta.url)
-  return [process.execPath, fileURLToPath(path)]
 }

@@ -11,7 +11,12 @@ export interface Part {
   readonly argv: readonly string[]
   /** Where to look at it, for people. */
   readonly addresses: readonly string[]
+  /** Wait before the first restart after an exit that nobody asked for. */
+  readonly restartAfterMs: number
 }
+
+/** Long enough for another part to let go of a port. */
+const RESTART_AFTER_MS = 500
 
 /** Set for each part: its stdin is a pipe whose close means that `up` is gone. */
 export const SUPERVISED = 'HOWDAH_SUPERVISED'
@@ -25,12 +30,19 @@ export function planOf({ setUp, file }: LoadedSetUp, only?: string): Part[] {
       kind: 'server',
       argv: howdahArgv(['server', file, '--sid', sid]),
       addresses: [`${host}:${ports.client}`],
+      restartAfterMs: RESTART_AFTER_MS,
     })
   }
   for (const [name, { start }] of Object.entries(setUp.processes ?? {})) {
-    parts.push({ name, kind: 'process', argv: withNode(start), addresses: [] })
+    parts.push({
+      name,
+      kind: 'process',
+      argv: withNode(start),
+      addresses: [],
+      restartAfterMs: RESTART_AFTER_MS,
+    })
   }
-  for (const [group, { members, http }] of Object.entries(setUp.groups ?? {})) {
+  for (const [group, { members, http, sessionTimeout }] of Object.entries(setUp.groups ?? {})) {
     for (const [member, settings] of Object.entries(members)) {
       const listen = settings.http?.listen ?? http?.listen
       parts.push({
@@ -41,6 +53,8 @@ export function planOf({ setUp, file }: LoadedSetUp, only?: string): Part[] {
           `http://${settings.host}:${settings.port}`,
           ...(listen === undefined ? [] : [`http://${listen}/status`]),
         ],
+        // Its watchdog has stopped the service: another member takes over meanwhile.
+        restartAfterMs: sessionTimeout + RESTART_AFTER_MS,
       })
     }
   }

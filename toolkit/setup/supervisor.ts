@@ -5,7 +5,7 @@
  * 1. A part leads a process group of its own, so that Ctrl-C at a terminal reaches `up` alone.
  * 2. No part outlives us: its stdin is a pipe whose close our servers and controllers take as SIGTERM,
  *    and the reaper ends every group when we are killed with -9.
- * 3. A part that ends by itself is started again after `RESTART_FIRST_MS`, doubled up to
+ * 3. A part that ends by itself is started again after its `restartAfterMs`, doubled up to
  *    `RESTART_LAST_MS`, and from the beginning once it ran for `STEADY_AFTER_MS`. Status 2 (wrong
  *    usage or configuration) is final: a restart would end the same way.
  */
@@ -14,7 +14,6 @@ import { fileURLToPath } from 'node:url'
 import { LineCutter } from '../log-lines.ts'
 import { SUPERVISED, type Part } from './plan.ts'
 
-const RESTART_FIRST_MS = 500
 const RESTART_LAST_MS = 10_000
 const STEADY_AFTER_MS = 10_000
 const KILL_AFTER_MS = 10_000
@@ -128,7 +127,7 @@ export class Supervisor {
     }
     const ranMs = performance.now() - running.startedAtMs
     if (ranMs > STEADY_AFTER_MS) running.restarts = 0
-    const delayMs = Math.min(RESTART_FIRST_MS * 2 ** running.restarts, RESTART_LAST_MS)
+    const delayMs = Math.min(part.restartAfterMs * 2 ** running.restarts, RESTART_LAST_MS)
     running.restarts++
     this.#events.onExit(part, how, delayMs)
     running.timer = setTimeout(() => this.#spawn(running), delayMs)

@@ -6,7 +6,8 @@ import { entries, explain, jsonSchema, referencePage } from '../../../toolkit/se
 import { didYouMean } from '../../../toolkit/setup/problem.ts'
 import { read } from '../../../toolkit/setup/read.ts'
 import { schema, type SetUp } from '../../../toolkit/setup/schema.ts'
-import { formatMs, timesOf } from '../../../toolkit/setup/times.ts'
+import { groupSettings } from '../../../toolkit/setup/group-settings.ts'
+import { formatMs, groupTimes } from '../../../toolkit/setup/times.ts'
 
 const outside = { env: {}, readFile: () => '' }
 
@@ -80,21 +81,41 @@ test('a fencing command that can confirm nothing is noted (H-7)', () => {
 })
 
 test('times are derived with their formula (H-10)', () => {
-  const group = setUp().groups?.['orders']
-  if (group === undefined) throw new Error('unreachable: the group is declared above')
-  expect(timesOf(group)).toMatchObject({
-    leaseMs: 3000,
-    stopMs: 1000,
-    detectMs: 1800,
-    fencingMs: 1000,
-  })
-  const derived = setUp((text) => text.replace('    lease: 3s\n', '')).groups?.['orders']
-  if (derived === undefined) throw new Error('unreachable: the group is declared above')
-  expect(timesOf(derived).list[1]).toEqual({
+  const times = (given: SetUp) => {
+    const group = given.groups?.['orders']
+    if (group === undefined) throw new Error('unreachable: the group is declared above')
+    return groupTimes(group, groupSettings({ setUp: given, directory: '/' }, 'orders', 'a'))
+  }
+  expect(times(setUp()).list.slice(0, 6)).toEqual([
+    { name: 'sessionTimeout', ms: 4000, formula: 'as given, or 10s' },
+    { name: 'lease', ms: 3000, formula: 'as given' },
+    { name: 'stop', ms: 1200, formula: 'deactivate.timeout + 100ms to be noticed + 100ms margin' },
+    { name: 'usable part of the lease', ms: 1800, formula: 'lease - stop' },
+    { name: 'lease renewed every', ms: 600, formula: 'least of lease / 4, (lease - stop) / 3' },
+    {
+      name: 'hanging service noticed within',
+      ms: 1800,
+      formula: 'largest every × fall + timeout of service.health',
+    },
+  ])
+  const derived = setUp((text) => text.replace('    lease: 3s\n', ''))
+  expect(times(derived).list[1]).toEqual({
     name: 'lease',
     ms: 3000,
     formula: '3/4 × sessionTimeout',
   })
+})
+
+test('the digest of what matters for safety follows values, not their order (H-17)', () => {
+  const digest = (edit: (text: string) => string): string =>
+    groupSettings({ setUp: setUp(edit), directory: '/' }, 'orders', 'a').configDigest
+  const same = digest((text) => text)
+  const swap = (text: string): string =>
+    text.replace(/( {6}a: .*\n)( {6}b: .*\n)/, (_, a: string, b: string) => b + a)
+  expect(digest(swap)).toBe(same)
+  expect(digest((text) => text.replace('priority: 1', 'priority: 2'))).toBe(same)
+  expect(digest((text) => text.replace('lease: 3s', 'lease: 2500ms'))).not.toBe(same)
+  expect(digest((text) => text.replace('port: 8002', 'port: 8003'))).not.toBe(same)
 })
 
 test('loopback is told from other hosts', () => {
