@@ -35,6 +35,7 @@ import type { Tree } from '../tree/tree.ts'
 import { Watches } from '../tree/watches.ts'
 import { ClientConnection, type ConnectionHost } from './client-connection.ts'
 import { readSecret } from './secret-file.ts'
+import { reserveSessionIds } from './session-id-floor.ts'
 import type { ServerSettings } from './server-settings.ts'
 import { SERVER_VERSION } from './version.ts'
 
@@ -124,6 +125,7 @@ export class Peer implements ConnectionHost, ServerView {
       sessionIds: new SessionIds({
         serverId: STANDALONE_ID,
         wallMs: clock.wallMs(),
+        floor: await reserveSessionIds(settings.dataDir, clock.wallMs(), { files }),
         known: [...opened.sessions.keys(), ...this.#tree.ephemeralSessions()],
       }),
       log: {

@@ -4,6 +4,7 @@
  */
 import { join } from '../sys/paths.ts'
 import type { Sys } from '../sys/sys.ts'
+import { replaceSmallFile } from './small-file.ts'
 
 const NAME = 'howdah.secret'
 const SECRET_BYTES = 32
@@ -17,17 +18,6 @@ export async function readSecret(
   if (found !== null && found.sizeBytes === SECRET_BYTES) return files.readFile(path)
   if (found !== null) await files.unlink(path)
   const secret = random.secureBytes(SECRET_BYTES)
-  const temporary = `${path}.tmp`
-  if ((await files.stat(temporary)) !== null) await files.unlink(temporary)
-  const file = await files.open(temporary, 'create')
-  try {
-    await file.chmod(0o600)
-    await file.write(secret, 0)
-    await file.datasync()
-  } finally {
-    await file.close()
-  }
-  await files.rename(temporary, path)
-  await files.syncDirectory(dataDir)
+  await replaceSmallFile(files, dataDir, NAME, secret)
   return secret
 }
