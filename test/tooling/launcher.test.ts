@@ -23,10 +23,11 @@ const ROOT = join(import.meta.dirname, '../..')
 /** Says its pid and what it was given, then does as told. */
 const PROGRAM = `
 const [what = '', value = ''] = process.argv.slice(2) as string[]
+// Before a word is said: whoever hears it sends the signal.
+if (what === 'on') process.on(value, () => { console.log('got ' + value); process.exit(7) })
 console.log(JSON.stringify({ pid: process.pid, launched: process.env['HOWDAH_LAUNCHED'] ?? null, argv: process.argv.slice(2) }))
 if (what === 'exit') process.exit(Number(value))
 if (what === 'die') process.kill(process.pid, value)
-if (what === 'on') process.on(value, () => { console.log('got ' + value); process.exit(7) })
 if (what === 'end') process.exitCode = 5
 else if (what !== 'done') setInterval(() => {}, 1000)
 `
