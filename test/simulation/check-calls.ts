@@ -60,14 +60,18 @@ function checkData(calls: readonly CallRecord[], model: Model, report: Report) {
   }
 }
 
-/** Calls that were answered come back in the order in which they were made, and never go back. */
+/**
+ * Calls that were answered come back in the order in which they were made, and never go back. What
+ * comes back in one turn of the process has no order: promises differ in their depth.
+ */
 function checkOrder(session: SessionRecord, calls: readonly CallRecord[], report: Report) {
   const answered = calls.filter((call) => call.outcome === 'ok')
   let last = -1
   for (const call of answered) {
-    if (call.endOrder < last)
-      report('I-22', `${session.name}: ${call.kind} ${call.path} came back early`)
-    last = call.endOrder
+    if (call.endTurn < last) {
+      report('I-22', `${session.name}: ${call.kind} ${call.path} came back before an earlier call`)
+    }
+    last = call.endTurn
   }
   const newest = new Map<string, bigint>()
   for (const { path, seen } of answered) {
@@ -97,14 +101,17 @@ function checkWatchers(
   workload: Workload,
   report: Report,
 ) {
+  const removed = new Set(
+    calls.filter((call) => call.kind === 'removeWatches').map((call) => call.path),
+  )
   for (const watch of workload.watches) {
-    if (watch.session !== session) continue
+    if (watch.session !== session || removed.has(watch.path)) continue
     const events = watch.fired.filter((event) => event.type !== 'session')
     if (events.length > 1)
       report('I-41', `${session.name}: a watch of ${watch.path} fired ${events.length} times`)
     const firedOrder = events[0]?.order ?? Number.POSITIVE_INFINITY
-    for (const { path, seen, outcome, endOrder, kind } of calls) {
-      if (path !== watch.path || outcome !== 'ok' || endOrder < watch.registeredOrder) continue
+    for (const { path, seen, outcome, startOrder, endOrder, kind } of calls) {
+      if (path !== watch.path || outcome !== 'ok' || startOrder < watch.askedOrder) continue
       if (seen === null || (kind !== 'get' && kind !== 'exists')) continue
       const shown = seen.stat?.mzxid ?? 0n
       if (shown !== watch.mzxid && firedOrder > endOrder) {

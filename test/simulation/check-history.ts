@@ -14,7 +14,7 @@ import { isWrite } from '../../ensemble/protocol/op-table.ts'
 import type { Stat } from '../../ensemble/protocol/stat.ts'
 import type { Txn, TxnBody } from '../../ensemble/protocol/transactions.ts'
 import type { WireConnection, WireReply, WireRequest } from './history.ts'
-import { hex, Model, type Problem } from './model.ts'
+import { hex, isFailedMulti, Model, type Problem } from './model.ts'
 import { checkWatches } from './check-watches.ts'
 
 const NO_NODE = -101
@@ -79,6 +79,7 @@ function checkWrites(connections: readonly WireConnection[], txns: readonly Txn[
 /** The unique value that the workload gave to a write, if it carries one. */
 export function tagOf(txn: TxnBody): string | null {
   if (txn.type === Op.multi) {
+    if (isFailedMulti(txn)) return null
     for (const part of txn.txns) {
       const tag = tagOf(part)
       if (tag !== null) return tag
@@ -100,10 +101,9 @@ function matchesMulti(request: WireRequest, reply: WireReply, txn: Txn): boolean
   const results = reply.body as { type: number }[]
   const ops = request.body as { type: number }[]
   const failed = results.some((result) => result.type === Op.error)
-  const done = txn.txns.filter((part) => part.type !== Op.error)
-  if (failed) return done.length === 0
+  if (failed || isFailedMulti(txn)) return failed && isFailedMulti(txn)
   return (
-    done.length === ops.length &&
+    txn.txns.length === ops.length &&
     ops.every((op, at) => matchesOne(op.type, op, txn.txns[at]!, results[at]))
   )
 }

@@ -135,6 +135,7 @@ export class Model {
       case Op.setAcl:
         return this.#setAcl(txn, body)
       case Op.multi:
+        if (isFailedMulti(body)) return
         for (const part of body.txns) this.#applyBody(txn, part)
         return
       case Op.check:
@@ -295,6 +296,11 @@ function emptyNode(data: Buffer | null): ModelNode {
 /** Not of a container, nor of a TTL node. */
 function isSessionOwner(owner: bigint): boolean {
   return owner !== 0n && owner !== CONTAINER_OWNER && BigInt.asUintN(64, owner) >> 56n !== 0xffn
+}
+
+/** A failed multi is logged with the parts before the failure as they were asked; none is done. */
+export function isFailedMulti(body: { readonly txns: readonly TxnBody[] }): boolean {
+  return body.txns.some((part) => part.type === Op.error)
 }
 
 export function parentOf(path: string): string {

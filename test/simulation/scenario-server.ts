@@ -154,6 +154,7 @@ class ServerRun {
     this.#isFaulty = false
     this.#workload.isStopping = true
     network.healAll()
+    if (this.#server !== null) this.#server.crashAtEffect = -1
     this.simulation.diskOptions.slowChance = 0
     for (const host of world.hosts.values()) for (const proc of host.procs) world.resume(proc)
     // Sessions of crashed clients end after their time-out, counted from the server's last start.
@@ -164,7 +165,8 @@ class ServerRun {
     this.simulation.losePower(this.#serverHost)
     await world.run(10_000, () => this.#peer !== null)
     await this.#audit()
-    await world.run(1000)
+    // The restart gave every session its time again, and some clients gave up on theirs meanwhile.
+    await world.run(1000 + 2 * (sessionTimeoutMs + tickTimeMs))
     if (!this.#isBroken) this.#check()
   }
 
@@ -316,8 +318,10 @@ class ServerRun {
       for (const path of create) await client.create(path)
       await client.set('/r', `#${name}`)
       const visit = async (path: string): Promise<void> => {
-        const { children } = await client.getChildren(path)
-        await client.get(path)
+        // The session of an ephemeral may end while we read.
+        const listed = await client.getChildren(path).catch(unlessMissing)
+        await client.get(path).catch(unlessMissing)
+        const children = listed?.children ?? []
         for (const child of children) await visit(path === '/' ? `/${child}` : `${path}/${child}`)
       }
       await visit('/')
@@ -325,11 +329,7 @@ class ServerRun {
       isDone = true
     }
     world.schedule(proc, 0, 'main', 0, () => {
-      main().catch((error: unknown) => {
-        // A session of the tree may expire between listing and reading: begin again.
-        if (error instanceof ZkError && error.code === 'noNode') isDone = true
-        else world.crashedByBug(proc, error)
-      })
+      main().catch((error: unknown) => world.crashedByBug(proc, error))
     })
     await world.run(30_000, () => isDone || this.#isBroken)
     if (!isDone && !this.#isBroken) {
@@ -371,4 +371,9 @@ class ServerRun {
     if (txns.length > 50) world.mark('long-log')
     world.mark('runs')
   }
+}
+
+function unlessMissing(error: unknown): null {
+  if (error instanceof ZkError && error.code === 'noNode') return null
+  throw error
 }

@@ -22,6 +22,8 @@ export interface CallRecord {
   readonly tag: string | null
   readonly startOrder: number
   endOrder: number
+  /** The event of the world in which it came back. */
+  endTurn: number
   outcome: Outcome
   code: string
   /** Of a call that tells of one node. */
@@ -37,7 +39,8 @@ export interface WatchRecord {
   readonly path: string
   /** What the read that registered it showed: 0 for no node. */
   readonly mzxid: bigint
-  readonly registeredOrder: number
+  /** When the read that registered it was asked for. */
+  readonly askedOrder: number
   readonly fired: { readonly order: number; readonly type: WatchEvent['type'] }[]
 }
 
@@ -314,14 +317,14 @@ class ClientRunner {
   /** A watcher whose record begins when the read that set it has succeeded. */
   #watcher(path: string) {
     const session = this.#session
+    const askedOrder = this.#history.nextOrder()
     const fired: { order: number; type: WatchEvent['type'] }[] = []
     return {
       watcher: (event: WatchEvent) => {
         fired.push({ order: this.#history.nextOrder(), type: event.type })
       },
       registered: (mzxid: bigint) => {
-        const registeredOrder = this.#history.nextOrder()
-        this.#workload.watches.push({ session, path, mzxid, registeredOrder, fired })
+        this.#workload.watches.push({ session, path, mzxid, askedOrder, fired })
       },
     }
   }
@@ -340,6 +343,7 @@ class ClientRunner {
       tag,
       startOrder: this.#history.nextOrder(),
       endOrder: -1,
+      endTurn: -1,
       outcome: 'pending',
       code: 'ok',
       seen: null,
@@ -354,5 +358,6 @@ class ClientRunner {
       record.code = error.code
     }
     record.endOrder = this.#history.nextOrder()
+    record.endTurn = this.#proc.world.eventsRun
   }
 }
