@@ -37,6 +37,7 @@ import { Call, type CallSpec, type Watcher } from './call.ts'
 import type { Codec } from './codecs.ts'
 import { addressText, parseConnectString } from './connect-string.ts'
 import { createBody, dataBytes, type CreateOptions, type Data } from './create.ts'
+import { Election, Lock, type ElectionOptions } from './election.ts'
 import { callOut, Emitter } from './emitter.ts'
 import { codeNameOf, ZkError } from './errors.ts'
 import { childrenOf, valuesOf, type ChildrenChange, type IterateOptions } from './iterables.ts'
@@ -636,6 +637,18 @@ export class Client {
     options: IterateOptions = {},
   ): AsyncGenerator<ChildrenChange, void, undefined> {
     return childrenOf(this, path, options)
+  }
+
+  /** Candidates for one role: at most one of them holds it, in the order of their coming. */
+  election(path: string, options: ElectionOptions = {}): Election {
+    this.#toServer(path)
+    return new Election(this, this.#sys, path, options)
+  }
+
+  /** A lock among processes, with a fencing token. */
+  lock(path: string, options: ElectionOptions = {}): Lock {
+    this.#toServer(path)
+    return new Lock(this, this.#sys, path, options)
   }
 
   // Requests --------------------------------------------------------------------------------------

@@ -16,6 +16,8 @@ export type { SessionEvent as WatchEvent, SessionState as ClientState } from './
 export type { WatcherType } from './watch-registry.ts'
 export type { CreateMode, CreateOptions, Data } from './create.ts'
 export { Transaction, type Created, type CreatedInTransaction } from './transaction.ts'
+export { Election, Lock, type ElectionOptions } from './election.ts'
+export type { Grant, GrantOptions } from './grant.ts'
 export type { ChildrenChange, IterateOptions } from './iterables.ts'
 export { ZkError, type Outcome, type ZkErrorContext } from './errors.ts'
 export { acl, digestId, Perms } from './acl.ts'

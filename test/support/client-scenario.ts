@@ -344,6 +344,71 @@ export const clientScenario: Readonly<Record<string, Step>> = {
     expect(changes).toEqual(['+ - =', '+a - =a', '+ -a ='])
   },
 
+  async 'an election: one leader at a time, with growing tokens'(server) {
+    await using one = await open(server, 'election')
+    await using two = await open(server, 'election')
+    const first = await one.election('/leader', { id: 'one' }).win()
+    expect(await two.election('/leader').leader()).toEqual({ id: 'one', token: first.token })
+    expect(first.leaseMs).toBeGreaterThan(0)
+    expect(first.leaseMs).toBeLessThanOrEqual(one.sessionTimeoutMs / 2)
+
+    // Who gives up leaves no place in line.
+    const aborter = new AbortController()
+    const abandoned = two.election('/leader', { id: 'two' }).win({ signal: aborter.signal })
+    const inLine = async () => (await two.getChildren('/leader')).children.length
+    while ((await inLine()) < 2) await delay(10)
+    aborter.abort()
+    expect(await codeOf(abandoned)).toBe('operationTimeout')
+    while ((await inLine()) > 1) await delay(10)
+
+    let isTwo = false
+    const waiting = two
+      .election('/leader', { id: 'two' })
+      .win()
+      .then((grant) => {
+        isTwo = true
+        return grant
+      })
+    while ((await inLine()) < 2) await delay(10)
+    expect(isTwo).toBe(false)
+    await first.release()
+    expect(first.signal.aborted).toBe(true)
+    expect(first.leaseMs).toBe(0)
+    await using second = await waiting
+    expect(second.token).toBeGreaterThan(first.token)
+    expect((await one.election('/leader').leader())?.id).toBe('two')
+
+    // Somebody deletes the node by hand: the holder is told.
+    await one.delete(second.path)
+    await until('the leader knows', () => second.signal.aborted)
+  },
+
+  async 'a lock excludes, and a closed session frees it'(server) {
+    const clients = await Promise.all([1, 2, 3].map(() => open(server, 'lock')))
+    const tokens: bigint[] = []
+    let holders = 0
+    await Promise.all(
+      clients.flatMap((zk) =>
+        [1, 2, 3].map(async () => {
+          await using held = await zk.lock('/locks/a').acquire()
+          expect(++holders).toBe(1)
+          tokens.push(held.token)
+          await delay(1)
+          holders--
+        }),
+      ),
+    )
+    expect(tokens).toHaveLength(9)
+    expect(tokens.toSorted((a, b) => Number(a - b))).toEqual(tokens)
+    const [one, two, three] = clients
+    const held = await one!.lock('/locks/a').acquire()
+    const next = two!.lock('/locks/a').acquire()
+    await one!.close()
+    expect(held.signal.aborted).toBe(true)
+    expect((await next).token).toBeGreaterThan(held.token)
+    await Promise.all([two!.close(), three!.close()])
+  },
+
   async 'a large value, and one too large'(server) {
     await using zk = await open(server, 'large')
     const data = Buffer.alloc(1_000_000, 'x')

@@ -498,3 +498,46 @@ test('credentials: addAuth resolves with the reply, and refused ones are final',
   expect(await read).toMatchObject({ code: 'authFailed' })
   expect(rig.client.state).toBe('auth-failed')
 })
+
+test('a grant ends before the session can have ended, and a lost create is found again', async () => {
+  const rig = await connected({}, 'a:1')
+  const winning = rig.client.election('/leader', { id: 'me' }).win()
+  const [create] = await rig.requests()
+  expect(create).toMatchObject({ name: 'create2', body: { flags: 3, data: Buffer.from('me') } })
+  const name = `${String(create?.body['path']).split('/')[2]}0000000007`
+  // The reply is lost, the node is there.
+  rig.network.last.cut()
+  await rig.clock.advance(2000)
+  const [sync] = await rig.grant()
+  expect(sync).toMatchObject({ name: 'sync', body: { path: '/leader' } })
+  rig.network.last.receive(rig.ok(sync!.xid))
+  const path = `/leader/${name}`
+  const answer = async (request: string, bytes: (xid: number) => Buffer) => {
+    const [seen] = await rig.requests()
+    expect(seen?.name).toBe(request)
+    rig.network.last.receive(bytes(seen!.xid))
+    await rig.clock.settle()
+  }
+  const exists = (xid: number) =>
+    rig.ok(xid, (w) => replies.ExistsResponse.write(w, { stat: { ...stat, czxid: 77n } }))
+  const inLine = (xid: number) => rig.children(xid, ['_c_ff-n-0000000008', name])
+  await answer('getChildren2', inLine)
+  await answer('exists', exists)
+  await answer('getChildren2', inLine)
+  const grant = await winning
+  expect(grant).toMatchObject({ token: 77n, path })
+  await answer('exists', exists)
+  const heardMs = rig.client.lastHeardMs
+  expect(grant.leaseMs).toBe(heardMs + 4500 - rig.clock.monotonicMs())
+
+  // A ping is answered: the lease counts from its send.
+  await rig.clock.advance(3000)
+  expect((await rig.requests()).map((r) => r.name)).toEqual(['ping'])
+  rig.network.last.receive(reply({ xid: -2, zxid: 99n }))
+  expect(rig.client.lastHeardMs).toBe(heardMs + 3000)
+  await rig.clock.advance(4499)
+  expect(grant.signal.aborted).toBe(false)
+  await rig.clock.advance(1)
+  expect(grant.signal.aborted).toBe(true)
+  expect(grant.leaseMs).toBe(0)
+})
