@@ -23,7 +23,10 @@ export type NodeId = number
 export const NO_NODE: NodeId = 0
 export const ROOT: NodeId = 1
 
-/** Words of a node's record. Longs take two, the upper half first. */
+/**
+ * Words of a node's record. Longs take two, the upper half first. The first ten are in the order of
+ * a stat, and the four that a lookup reads lie together, since each line of memory costs 200 ns.
+ */
 export const Field = {
   czxid: 0,
   mzxid: 2,
@@ -34,13 +37,13 @@ export const Field = {
   owner: 10,
   acl: 11,
   parent: 12,
-  next: 13,
-  previous: 14,
-  directory: 15,
-  blob: 16,
-  digest: 17,
-  nameBytes: 18,
-  dataBytes: 19, // -1 = null
+  blob: 13,
+  nameBytes: 14,
+  dataBytes: 15, // -1 = null
+  next: 16,
+  previous: 17,
+  directory: 18,
+  digest: 19,
 } as const
 export const NODE_WORDS = 20
 
