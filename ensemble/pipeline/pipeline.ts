@@ -19,6 +19,7 @@
  * Source: PrepRequestProcessor, SyncRequestProcessor, FinalRequestProcessor, 3.9.5.
  */
 import { assert } from '../assert.ts'
+import { inMapOrder } from '../auth/id-order.ts'
 import type { AuthScheme } from '../auth/schemes.ts'
 import { Reader } from '../jute/reader.ts'
 import { WireError } from '../jute/wire-error.ts'
@@ -263,7 +264,8 @@ export class Pipeline {
     link.endFrame()
     if (ids === null) return this.#close(link, 'authentication failed')
     const known = new Set(link.authIds.map((own) => `${own.scheme}:${own.id}`))
-    link.authIds = [...ids.filter((own) => !known.has(`${own.scheme}:${own.id}`)), ...link.authIds]
+    const added = ids.filter((own) => !known.has(`${own.scheme}:${own.id}`))
+    link.authIds = inMapOrder([...link.authIds, ...added])
   }
 
   #close(link: ClientLink, why: string): void {
