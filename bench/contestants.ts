@@ -70,7 +70,7 @@ export const apache: Contestant = {
 }
 
 /** The jars of Apache's server, from Maven Central on the first run. */
-function apacheJars(): string {
+export function apacheJars(): string {
   const folder = join(
     process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'),
     'howdah-bench/apache-3.9.5',
