@@ -161,6 +161,7 @@ export class Line {
       if (event.type !== 'session' || !isAlive) changed()
     }
     signal?.addEventListener('abort', changed)
+    if (signal?.aborted === true) changed()
     try {
       const stat = await retried(() => this.#source.exists(path, { watch }))
       if (stat !== null) await change
