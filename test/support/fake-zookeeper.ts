@@ -50,8 +50,9 @@ export class FakeZooKeeper {
     this.clock = clock
   }
 
-  openSession(options: SessionOptions): FakeSession {
-    return new FakeSession(this, options)
+  /** @param clock of the process behind it, which hears nothing while it is paused */
+  openSession(options: SessionOptions, clock: Clock = this.clock): FakeSession {
+    return new FakeSession(this, options, clock)
   }
 
   attach(session: FakeSession, wanted: bigint | null): bigint | null {
@@ -155,6 +156,7 @@ export class FakeZooKeeper {
 export class FakeSession implements Coordination {
   readonly #ensemble: FakeZooKeeper
   readonly #options: SessionOptions
+  readonly #clock: Clock
   readonly #listeners = new Set<(state: SessionState) => void>()
   readonly #watches = new Map<string, Set<Watch>>()
   readonly #childWatches = new Map<string, Set<Watch>>()
@@ -168,15 +170,16 @@ export class FakeSession implements Coordination {
   /** The process behind it is gone: nothing is delivered any more. */
   isDead = false
 
-  constructor(ensemble: FakeZooKeeper, options: SessionOptions) {
+  constructor(ensemble: FakeZooKeeper, options: SessionOptions, clock: Clock) {
     this.#ensemble = ensemble
+    this.#clock = clock
     this.#options = options
     this.sessionPassword = options.session?.password ?? Buffer.from('secret')
     this.sessionTimeoutMs = options.sessionTimeoutMs
   }
 
   start(): void {
-    this.#later(() => this.connect())
+    this.#hear(() => this.connect())
   }
 
   connect(): void {
@@ -298,7 +301,7 @@ export class FakeSession implements Coordination {
     const watches = set.get(path)
     if (watches === undefined || this.state !== 'connected') return
     set.delete(path)
-    this.#later(() => {
+    this.#hear(() => {
       if (this.state === 'connected') for (const watch of watches) watch({ type })
       // Lost on the way: the reconnection tells, as the watch is registered again by then.
       else set.set(path, new Set([...(set.get(path) ?? []), ...watches]))
@@ -332,15 +335,20 @@ export class FakeSession implements Coordination {
         } catch (error) {
           finish = () => reject(error as Error) // FakeError by construction
         }
-        this.#later(() => {
+        this.#hear(() => {
           if (this.#inFlight.delete(reject)) finish()
         })
       })
     })
   }
 
+  /** On its way to the ensemble: arrives also when the process has died since. */
   #later(run: () => void): void {
-    this.#ensemble.clock.setTimer(this.#ensemble.latencyMs / 2, () => {
+    this.#ensemble.clock.setTimer(this.#ensemble.latencyMs / 2, run)
+  }
+
+  #hear(run: () => void): void {
+    this.#clock.setTimer(this.#ensemble.latencyMs / 2, () => {
       if (!this.isDead) run()
     })
   }
