@@ -61,13 +61,17 @@ export function judgeTail(tail: Buffer, base: number, offset: number): LogEnd {
       return { kind: 'damaged', offset, why: 'no valid record here, and later batches follow' }
     }
   }
-  const changed = changedRecord(tail, at, last === null ? end : last.end - base)
+  const dataEnd = last === null ? end : last.end - base
+  const next = firstValidRecord(tail, at + 1, dataEnd)
+  const changed =
+    changedRecord(tail, at, next ?? dataEnd) ??
+    (last !== null && lengthPasses(tail, at, dataEnd) ? 'the length of a record is wrong' : null)
   if (changed !== null) return { kind: 'damaged', offset, why: changed }
 
   const missing = missingPart(tail, base, at, end)
   if (missing === null) return { kind: 'damaged', offset, why: 'no valid record here' }
   if (last === null) {
-    const validEnd = endOfValidRecords(tail, at + 1, end)
+    const validEnd = next === null ? 0 : endOfValidRecords(tail, next, end)
     if (validEnd === end) {
       return { kind: 'damaged', offset, why: 'no valid record here, but valid records follow' }
     }
@@ -107,7 +111,7 @@ export function endOfData(bytes: Buffer): number {
 /**
  * Why the record at `at` is complete but not as it was written; null if that is not certain.
  *
- * @param end where the data ends, so that a record whose length went bad is still recognized
+ * @param end where the next valid record begins or the data end: a record may have a bad length
  */
 function changedRecord(tail: Buffer, at: number, end: number): string | null {
   const payloadAt = at + RECORD_PREFIX_BYTES
@@ -128,6 +132,13 @@ function changedRecord(tail: Buffer, at: number, end: number): string | null {
   if (endByte !== RECORD_END && endByte !== 0) return `end byte ${hex(endByte)} instead of 0x42`
   if (isOneByteOff(tail, payloadAt, recordEnd - 1, computed, stored)) return 'wrong checksum'
   return null
+}
+
+/** Does a record whose length was written go beyond the end of its batch? */
+function lengthPasses(tail: Buffer, at: number, batchEnd: number): boolean {
+  if (at + RECORD_PREFIX_BYTES > batchEnd) return false
+  const length = tail.readInt32BE(at + 8)
+  return length < 0 || at + RECORD_FRAME_BYTES + length > batchEnd
 }
 
 /** Which part of the record at `at` was never written; null if none visibly is. */
@@ -181,6 +192,14 @@ function lastMark(tail: Buffer, base: number, from: number): BatchMark | null {
     if (at < from) return null
     const mark = decodeMark(tail, at, base + at)
     if (mark !== null && mark.end > base + from) return mark
+  }
+  return null
+}
+
+/** Where the first valid record in `[from, end)` begins; null if there is none. */
+function firstValidRecord(tail: Buffer, from: number, end: number): number | null {
+  for (let at = from; at + RECORD_FRAME_BYTES + PAYLOAD_BYTES_MIN <= end; at++) {
+    if (validRecordEnd(tail, at, end) > 0) return at
   }
   return null
 }

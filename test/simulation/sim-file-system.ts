@@ -642,7 +642,7 @@ function cutSectors(sectors: Map<number, Uint8Array>, length: number): void {
 
 /** Makes pending versions in [start, end) durable, and a size that covers them. */
 function makeDurable(node: FileNode, start = 0, end = Number.POSITIVE_INFINITY): void {
-  for (const index of [...node.pending.keys()]) {
+  for (const index of node.pending.keys()) {
     const from = index * SECTOR_BYTES
     if (from >= end || from + SECTOR_BYTES <= start) continue
     setSector(node.durable, index, node.current.get(index) ?? null)

@@ -13,9 +13,12 @@ import {
   type SimFileSystem,
 } from '../../simulation/sim-file-system.ts'
 import { newDisk, openSim } from './open-sim.ts'
+import type { StoreOptions } from '../../../ensemble/store/store.ts'
 import { applyAndAppend, create, setData, txnOf } from './txns.ts'
 
 interface History {
+  /** Logs beside the snapshots, or on a disk of their own. */
+  readonly dataLogDir: string
   /** Digest of the tree after each transaction ever appended. */
   readonly digests: Map<bigint, bigint>
   acked: bigint
@@ -85,6 +88,7 @@ async function script(files: SimFileSystem, history: History): Promise<void> {
 
 async function open(files: SimFileSystem, history: History) {
   return openSim(files, {
+    ...optionsOf(history),
     onDurable: (zxid) => (history.acked = zxid),
     onFailure: (error) => {
       throw error
@@ -92,15 +96,19 @@ async function open(files: SimFileSystem, history: History) {
   })
 }
 
-function newHistory(): History {
-  return { digests: new Map(), acked: 0n, accepted: 0, accepting: 0 }
+function optionsOf({ dataLogDir }: History): Partial<StoreOptions> {
+  return { dataLogDir }
+}
+
+function newHistory(dataLogDir = '/data'): History {
+  return { dataLogDir, digests: new Map(), acked: 0n, accepted: 0, accepting: 0 }
 }
 
 async function check(files: SimFileSystem, history: History, where: string): Promise<void> {
   const empty = (tree: Tree) => history.digests.get(0n) ?? tree.treeDigest
   let opened
   try {
-    opened = await openSim(files)
+    opened = await openSim(files, optionsOf(history))
   } catch (error) {
     throw new Error(`${where}: recovery failed`, { cause: error })
   }
@@ -118,7 +126,7 @@ async function check(files: SimFileSystem, history: History, where: string): Pro
   await store.whenDurable()
   const after = tree.treeDigest
   files.crash()
-  const again = await openSim(files)
+  const again = await openSim(files, optionsOf(history))
   expect(again.lastZxid, where).toBe(next.zxid)
   expect(again.tree.treeDigest, where).toBe(after)
   expect(
@@ -127,9 +135,9 @@ async function check(files: SimFileSystem, history: History, where: string): Pro
   ).toEqual([])
 }
 
-async function effectsOfScript(): Promise<number> {
+async function effectsOfScript(dataLogDir: string): Promise<number> {
   const files = newDisk()
-  await script(files, newHistory())
+  await script(files, newHistory(dataLogDir))
   return files.effects.length
 }
 
@@ -143,15 +151,20 @@ test('the script runs, and its end survives a power loss (F-2)', async () => {
   await check(files, history, 'at the end')
 })
 
-test.each(['before', 'during', 'after'] as const)(
-  `a stop %s any effect loses nothing acknowledged (I-6, I-7, I-9, I-12, N-1, N-6, F-1, F-2, F-3)`,
-  async (phase) => {
-    const effects = await effectsOfScript()
+test.each([
+  ['before', '/data'],
+  ['during', '/data'],
+  ['after', '/data'],
+  ['after', '/logs'],
+] as const)(
+  `a stop %s any effect, with logs in %s, loses nothing acknowledged (I-6, I-7, I-9, I-12, N-1, N-6, F-1, F-2, F-3)`,
+  async (phase, dataLogDir) => {
+    const effects = await effectsOfScript(dataLogDir)
     expect(effects).toBeGreaterThan(80)
     for (let effect = 1; effect <= effects; effect++) {
       const point: HaltPoint = { effect, phase }
       const files = newDisk(effect)
-      const history = newHistory()
+      const history = newHistory(dataLogDir)
       files.haltAt = point
       // the script never ends: its process is dead
       void script(files, history)
