@@ -312,21 +312,27 @@ class ServerRun {
     const host = world.addHost(`10.0.2.${this.#audits}`)
     const { proc, sys } = this.simulation.start(host, name)
     let isDone = false
-    const main = async () => {
-      const client = new Client(`10.0.0.1:${PORT}`, { sessionTimeoutMs: 10_000 }, sys)
-      client.start()
-      for (const path of create) await client.create(path)
-      await client.set('/r', `#${name}`)
+    const attempt = async (client: Client): Promise<void> => {
+      for (const path of create) await client.create(path).catch(unless('nodeExists'))
+      await client.set('/r', this.#workload.nextTag(proc))
       const visit = async (path: string): Promise<void> => {
         // The session of an ephemeral may end while we read.
-        const listed = await client.getChildren(path).catch(unlessMissing)
-        await client.get(path).catch(unlessMissing)
+        const listed = await client.getChildren(path).catch(unless('noNode'))
+        await client.get(path).catch(unless('noNode'))
         const children = listed?.children ?? []
         for (const child of children) await visit(path === '/' ? `/${child}` : `${path}/${child}`)
       }
       await visit('/')
-      await client.close()
       isDone = true
+    }
+    const main = async () => {
+      while (!isDone) {
+        const client = new Client(`10.0.0.1:${PORT}`, { sessionTimeoutMs: 10_000 }, sys)
+        client.start()
+        // The server may still be starting, or stand before a slow disk.
+        await attempt(client).catch(unless('connectionLoss', 'sessionExpired'))
+        await client.close()
+      }
     }
     world.schedule(proc, 0, 'main', 0, () => {
       main().catch((error: unknown) => world.crashedByBug(proc, error))
@@ -373,7 +379,10 @@ class ServerRun {
   }
 }
 
-function unlessMissing(error: unknown): null {
-  if (error instanceof ZkError && error.code === 'noNode') return null
-  throw error
+/** Lets the named outcomes pass, as null. */
+function unless(...codes: readonly string[]): (error: unknown) => null {
+  return (error) => {
+    if (error instanceof ZkError && codes.includes(error.code)) return null
+    throw error
+  }
 }

@@ -23,6 +23,8 @@ export type Scenario = (seed: number, plant?: Plant) => Promise<RunResult>
 export interface Plant {
   /** Syncs return before anything is durable: replies leave before the log is safe. */
   readonly repliesBeforeSync?: boolean
+  /** Controllers do not look at the breadcrumb of others before they become active. */
+  readonly skipsBreadcrumb?: boolean
 }
 
 export function resultOf(scenario: string, simulation: Simulation, options: unknown): RunResult {

@@ -91,7 +91,7 @@ export function serviceProgram(
   member: string,
   world: ServiceWorld,
 ): (context: ProgramContext) => void {
-  return ({ proc, sys }) => {
+  return ({ proc, sys, exit }) => {
     const guard = new Guard({ stateFile: '/service/token.json', sys })
     const work = async (): Promise<void> => {
       await sys.files.makeDirectory('/service')
@@ -119,7 +119,11 @@ export function serviceProgram(
         }
       }
     }
-    work().catch((error: unknown) => proc.world.crashedByBug(proc, error))
+    work().catch((error: unknown) => {
+      // Another service of this member has the port: the controller that started it was killed.
+      if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') exit(1)
+      else proc.world.crashedByBug(proc, error)
+    })
   }
 }
 

@@ -11,7 +11,7 @@ const LATENESS_MEAN_US = 150
 
 export function simClock(proc: Proc): Clock {
   const { world, host } = proc
-  const lateness = world.stream(`timers ${proc.name} ${proc.pid}`)
+  const lateness = world.stream(`timers ${proc.host.address} ${proc.name} ${proc.pid}`)
   const localMs = () => host.monotonicOffsetMs + world.nowMs * host.clockRate
   return {
     monotonicMs: localMs,

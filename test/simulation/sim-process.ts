@@ -4,7 +4,7 @@
  */
 import type { Child, Exit, Process, SpawnOptions } from '../../ensemble/sys/process.ts'
 import type { Sys } from '../../ensemble/sys/sys.ts'
-import type { Proc, World } from './world.ts'
+import type { Host, Proc, World } from './world.ts'
 
 export interface ProgramContext {
   readonly proc: Proc
@@ -80,6 +80,40 @@ export class SimPrograms {
     })
   }
 
+  /** Starts a program that no process is the parent of. */
+  start(host: Host, argv: readonly string[], env: Readonly<Record<string, string>> = {}): Proc {
+    const program = this.#programs.get(argv[0] ?? '')
+    if (program === undefined) throw new Error(`unknown program ${argv[0]}`)
+    return this.#start(program, host, argv, env, () => {}).proc
+  }
+
+  #start(
+    program: Program,
+    host: Host,
+    argv: readonly string[],
+    env: Readonly<Record<string, string>>,
+    print: (text: string) => void,
+  ): ProgramContext {
+    const { world } = this
+    const proc = world.startProc(host, argv[0]!)
+    const context: ProgramContext = {
+      proc,
+      sys: this.#sysFor(proc),
+      argv,
+      env,
+      exit: (code) => {
+        if (!proc.isAlive) return
+        this.#exits.set(proc, { code, signal: null })
+        world.kill(proc, 'exit')
+      },
+      onTerminate: null,
+      print,
+    }
+    this.#contexts.set(proc, context)
+    world.schedule(proc, START_MS * 1000, 'process:start', proc.pid, () => program(context))
+    return context
+  }
+
   #spawn(parent: Proc, options: SpawnOptions): Child {
     const { world } = this
     const name = options.argv[0] ?? ''
@@ -96,27 +130,18 @@ export class SimPrograms {
         kill() {},
       }
     }
-    const child = world.startProc(parent.host, `${name}@${parent.host.address}`)
-    const context: ProgramContext = {
-      proc: child,
-      sys: this.#sysFor(child),
-      argv: options.argv,
-      env: options.env ?? {},
-      exit: (code) => {
-        if (!child.isAlive) return
-        this.#exits.set(child, { code, signal: null })
-        world.kill(child, 'exit')
-      },
-      onTerminate: null,
-      print: (text) => {
-        if (!child.isAlive) return
-        world.schedule(parent, 50, 'process:output', text.length, () =>
-          options.onOutput?.(Buffer.from(text), 'stdout'),
-        )
-      },
+    const print = (text: string) => {
+      world.schedule(parent, 50, 'process:output', text.length, () =>
+        options.onOutput?.(Buffer.from(text), 'stdout'),
+      )
     }
-    this.#contexts.set(child, context)
-    world.schedule(child, START_MS * 1000, 'process:start', child.pid, () => program(context))
+    const { proc: child } = this.#start(
+      program,
+      parent.host,
+      options.argv,
+      options.env ?? {},
+      print,
+    )
     const exited = new Promise<Exit>((resolve) => {
       child.onEnd.push(() => {
         const exit = this.#exits.get(child) ?? { code: null, signal: 'SIGKILL' }

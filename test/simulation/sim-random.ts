@@ -3,5 +3,5 @@ import type { Random } from '../../ensemble/sys/random.ts'
 import type { Proc } from './world.ts'
 
 export function simRandom(proc: Proc): Random {
-  return proc.world.stream(`process ${proc.name} ${proc.pid}`)
+  return proc.world.stream(`process ${proc.host.address} ${proc.name} ${proc.pid}`)
 }

@@ -35,7 +35,14 @@ export interface Violation {
   readonly timeUs: number
 }
 
-type Note = { timeUs: number; who: string; kind: string; detail: unknown }
+interface Note {
+  readonly timeUs: number
+  readonly who: string
+  readonly kind: string
+  readonly detail: unknown
+  /** How many events had run before it. */
+  readonly after: number
+}
 
 const TRACE_LENGTH = 200
 const EVENTS_PER_LOOP_TURN = 64
@@ -107,8 +114,9 @@ export class World {
   readonly #heap: WorldEvent[] = []
   #sequence = 0
   #hash = 0x811c9dc5
-  readonly #trace: (WorldEvent | Note)[] = []
-  #traceNext = 0
+  readonly #events: WorldEvent[] = []
+  readonly #notes: Note[] = []
+  #notesMade = 0
   #current: Proc | null = null
   #kinds = new Map<string, number>()
   #processIds = new Map<Proc, number>()
@@ -277,9 +285,8 @@ export class World {
         return
       }
     }
-    this.eventsRun++
+    this.#events[this.eventsRun++ % TRACE_LENGTH] = event
     this.#mix(event)
-    this.#remember(event)
     this.#current = proc
     try {
       event.run()
@@ -319,30 +326,20 @@ export class World {
   // -- the trace
 
   note(who: string, kind: string, detail: unknown): void {
-    this.#remember({ timeUs: this.nowUs, who, kind, detail })
+    const note = { timeUs: this.nowUs, who, kind, detail, after: this.eventsRun }
+    this.#notes[this.#notesMade++ % TRACE_LENGTH] = note
   }
 
-  #remember(entry: WorldEvent | Note): void {
-    this.#trace[this.#traceNext] = entry
-    this.#traceNext = (this.#traceNext + 1) % TRACE_LENGTH
-  }
-
-  /** The last events, oldest first, a line each (D-18). */
+  /** The last events, and the last log lines before them, oldest first (D-18). */
   trace(): string[] {
-    const ordered = [
-      ...this.#trace.slice(this.#traceNext),
-      ...this.#trace.slice(0, this.#traceNext),
-    ]
-    return ordered.map((entry) => {
-      const who = 'who' in entry ? entry.who : (entry.proc?.name ?? 'world')
-      const detail =
-        typeof entry.detail === 'object'
-          ? JSON.stringify(entry.detail, (_, value: unknown) =>
-              typeof value === 'bigint' ? `0x${value.toString(16)}` : value,
-            )
-          : String(entry.detail)
-      return `${(entry.timeUs / 1000).toFixed(3).padStart(12)} ${who.padEnd(14)} ${entry.kind} ${detail}`
-    })
+    const events = inOrder(this.#events, this.eventsRun)
+    const lines: string[] = []
+    let next = this.eventsRun - events.length
+    for (const note of inOrder(this.#notes, this.#notesMade)) {
+      for (; next < note.after && events.length > 0; next++) lines.push(eventLine(events.shift()!))
+      lines.push(noteLine(note))
+    }
+    return [...lines, ...events.map(eventLine)]
   }
 
   // -- the heap
@@ -382,4 +379,26 @@ function isBefore(left: WorldEvent, right: WorldEvent): boolean {
   if (left.timeUs !== right.timeUs) return left.timeUs < right.timeUs
   if (left.tie !== right.tie) return left.tie < right.tie
   return left.sequence < right.sequence
+}
+
+/** The content of a ring of which `count` places were written in all. */
+function inOrder<T>(ring: readonly T[], count: number): T[] {
+  const start = count > ring.length ? count % ring.length : 0
+  return [...ring.slice(start), ...ring.slice(0, start)]
+}
+
+function eventLine(event: WorldEvent): string {
+  return line(event.timeUs, event.proc?.name ?? 'world', `${event.kind} ${event.detail}`)
+}
+
+function noteLine({ timeUs, who, kind, detail }: Note): string {
+  const text = JSON.stringify(detail, (_, value: unknown) => {
+    if (typeof value === 'bigint') return `0x${value.toString(16)}`
+    return value instanceof Error ? value.message : value
+  })
+  return line(timeUs, who, `${kind} ${text}`)
+}
+
+function line(timeUs: number, who: string, text: string): string {
+  return `${(timeUs / 1000).toFixed(3).padStart(12)} ${who.padEnd(14)} ${text}`
 }
