@@ -280,8 +280,11 @@ export class SnapshotBodyReader {
   /** What was read. @throws WireError when the body has not ended */
   result(): { tree: Tree; sessions: Map<bigint, number> } {
     if (!this.done) throw new WireError('snapshot ends inside its body', this.bytesRead)
-    if (!this.#isFinished) this.#loader.finish()
-    this.#isFinished = true
+    if (!this.#isFinished) {
+      this.#isFinished = true
+      for (const number of this.#aclNumbers.values()) this.#loader.acls.release(number)
+      this.#loader.finish()
+    }
     return { tree: this.#tree, sessions: this.#sessions }
   }
 
@@ -350,7 +353,8 @@ export class SnapshotBodyReader {
     if (length === 0) return 0
     const id = bytes.readBigInt64BE(start)
     const list = AclList.read(new Reader(bytes, start + 8, start + length)) ?? []
-    this.#aclNumbers.set(id, this.#loader.acls.use(list))
+    if (this.#aclNumbers.has(id)) this.#fail(`ACL id ${id} for the second time`, 0)
+    this.#aclNumbers.set(id, this.#loader.acls.use(list)) // a use of its own, until all is read
     if (--this.#left === 0) this.#stage = 'root'
     return length
   }

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest'
 
 import { Writer } from '../../../ensemble/jute/writer.ts'
+import type { TxnBody } from '../../../ensemble/protocol/transactions.ts'
 import { digestOf } from '../../../ensemble/tree/node-digest.ts'
 import { NO_NODE, ROOT, Tree, type TreeChange } from '../../../ensemble/tree/tree.ts'
 import { create, OPEN, SESSION, setData, txn } from './transactions.ts'
@@ -195,22 +196,25 @@ describe('owners', () => {
   })
 })
 
+const reconfig: TxnBody = {
+  type: 16,
+  path: '/zookeeper/config',
+  data: Buffer.from('server.1'),
+  version: -1,
+}
+
 describe('events come in the published order (I-44)', () => {
-  test.each([
+  test.each<[string, TxnBody, string[]]>([
     ['create', create('/p/new'), ['1 /p/new', '4 /p']],
     ['create below the root', create('/new'), ['1 /new', '4 /']],
     ['delete', { type: 2, path: '/p/a' }, ['2 /p/a', '4 /p']],
     ['setData', setData('/p', 'y', 1), ['3 /p']],
     ['setData of the root', setData('/', 'y', 1), ['3 /']],
     ['setACL', { type: 7, path: '/p', acl: OPEN, version: 1 }, []],
-    [
-      'reconfig',
-      { ...setData('/zookeeper/config', 'server.1', -1), type: 16 },
-      ['3 /zookeeper/config'],
-    ],
+    ['reconfig', reconfig, ['3 /zookeeper/config']],
     ['create of what exists', create('/p'), []],
     ['delete of what does not', { type: 2, path: '/p/no' }, []],
-  ] as const)('%s', (_, body, expected) => {
+  ])('%s', (_, body, expected) => {
     const tree = new Tree()
     tree.apply(txn(1n, create('/p')), null)
     tree.apply(txn(2n, create('/p/a')), null)
