@@ -1,0 +1,171 @@
+/**
+ * Apache ZooKeeper 3.9.5 opens the data directories that we write, answers with the same tree, writes
+ * on, and we open what it left. Skips aloud where there is no Java or no Maven.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { acl, connect, type Acl } from '../../ensemble/client/index.ts'
+import { Code } from '../../ensemble/protocol/error-codes.ts'
+import { Op } from '../../ensemble/protocol/op-codes.ts'
+import type { TxnBody } from '../../ensemble/protocol/transactions.ts'
+import { openStore } from '../../ensemble/store/store.ts'
+import { silent } from '../../ensemble/sys/logger.ts'
+import { nodeClock } from '../../ensemble/sys/node-clock.ts'
+import { nodeFileSystem } from '../../ensemble/sys/node-file-system.ts'
+import { nodeRandom } from '../../ensemble/sys/node-random.ts'
+import type { Tree } from '../../ensemble/tree/tree.ts'
+import { create, OPEN_ACL, setData, txnOf } from '../ensemble/store/txns.ts'
+import { apache, apacheMissing } from '../support/apache.ts'
+import { fourLetters, freePort, ServerProcess } from '../support/server-process.ts'
+import { dumpTree, type DumpedNode } from '../support/tree-dump.ts'
+
+const missing = apacheMissing()
+if (missing !== null)
+  process.stderr.write(`SKIPPED test/interop/store-apache.test.ts: ${missing}\n`)
+
+const SESSION = 0x1000_0000_0001n
+const READ_ONLY: Acl[] = [{ perms: 1, id: { scheme: 'world', id: 'anyone' } }]
+
+async function open(dataDir: string, digestEnabled: boolean) {
+  const sys = { files: nodeFileSystem, clock: nodeClock, random: nodeRandom, log: silent }
+  const opened = await openStore(
+    {
+      dataDir,
+      dataLogDir: dataDir,
+      digestEnabled,
+      extendedTypes: true,
+      preallocBytes: 64 * 1024,
+      onDurable: () => {},
+      onFailure: (error) => {
+        throw error
+      },
+    },
+    sys,
+  )
+  let zxid = opened.lastZxid
+  const append = (bodies: readonly TxnBody[], clientId = SESSION) => {
+    for (const body of bodies) {
+      zxid += 1n
+      const txn = txnOf(zxid, body, clientId)
+      opened.tree.apply(txn, null)
+      const treeDigest = BigInt.asIntN(64, opened.tree.treeDigest)
+      const hasDigest = digestEnabled && body.type !== Op.error
+      opened.store.appendTxn(txn, hasDigest ? { version: 2, treeDigest } : null)
+    }
+    opened.store.flush()
+    return opened.store.whenDurable()
+  }
+  return { ...opened, append }
+}
+
+/** Every kind of transaction, before and behind a snapshot. */
+const BEFORE: TxnBody[] = [
+  { type: Op.createSession, timeOut: 30_000 },
+  create('/a', 'one', 1),
+  create('/a/b', Buffer.alloc(2000, 7), 1),
+  { ...create('/a/b/null', '', 1), data: null } as TxnBody,
+  create('/unicodé-中文', 'é', 2),
+  { type: Op.create2, path: '/a/e', data: null, acl: OPEN_ACL, ephemeral: true, parentCVersion: 2 },
+  { type: Op.createContainer, path: '/c', data: Buffer.alloc(0), acl: OPEN_ACL, parentCVersion: 3 },
+  { type: Op.createTtl, path: '/t', data: null, acl: OPEN_ACL, parentCVersion: 4, ttl: 9_000_000n },
+  create('/c/child', 'keeps the container', 1),
+  setData('/a', 'two', 1),
+]
+const BEHIND: TxnBody[] = [
+  { type: Op.setAcl, path: '/a/b', acl: READ_ONLY, version: 1 },
+  { type: Op.error, err: Code.noNode },
+  {
+    type: Op.multi,
+    txns: [
+      create('/m', 'multi', 5),
+      { type: Op.check, path: '/m', version: 1 },
+      setData('/m', 'changed', 1),
+    ],
+  },
+  {
+    type: Op.multi,
+    txns: [
+      { type: Op.error, err: 0 },
+      { type: Op.error, err: Code.noNode },
+    ],
+  },
+  create('/gone', '', 6),
+  { type: Op.delete, path: '/gone' },
+  { type: Op.createSession, timeOut: 30_000 },
+]
+
+/** The tree as a client would see it. */
+function dumpOwn(tree: Tree): Map<string, DumpedNode> {
+  const nodes = new Map<string, DumpedNode>()
+  const visit = (path: string) => {
+    const node = tree.find(path)
+    nodes.set(path === '' ? '/' : path, {
+      data: tree.data(node)?.toString('base64') ?? null,
+      stat: tree.stat(node),
+      acl: [...tree.acl(node)],
+    })
+    for (const name of tree.childNames(node)) visit(`${path}/${name}`)
+  }
+  visit('')
+  return nodes
+}
+
+/** By path, as text, so that a difference reads well. */
+function comparable(nodes: Map<string, DumpedNode>): Record<string, string> {
+  const text = (node: DumpedNode) =>
+    JSON.stringify({ ...node.stat, data: node.data, acl: node.acl }, (_, value: unknown) =>
+      typeof value === 'bigint' ? String(value) : value,
+    )
+  return Object.fromEntries([...nodes].map(([path, node]) => [path, text(node)]).toSorted())
+}
+
+describe.skipIf(missing !== null)('Apache 3.9.5 on a directory that we wrote', () => {
+  test.each([
+    ['closed', true],
+    ['killed', true],
+    ['closed', false],
+  ] as const)('%s, digests %s: the same tree, and back (F-29)', async (ending, digestEnabled) => {
+    const folder = mkdtempSync(join(tmpdir(), 'howdah-store-'))
+    const dataDir = join(folder, 'data')
+    try {
+      const written = await open(dataDir, digestEnabled)
+      await written.append(BEFORE)
+      const taken = await written.store.snapshot(
+        written.tree.freeze(),
+        new Map([[SESSION, 30_000]]),
+      )
+      expect(taken.ok).toBe(true)
+      await written.append(BEHIND.slice(0, 3))
+      await written.append(BEHIND.slice(3, -1))
+      await written.append(BEHIND.slice(-1), SESSION + 1n)
+      // killed: the zeros written ahead and the batch mark stay behind the last record
+      if (ending === 'closed') await written.store.close()
+
+      const flags = digestEnabled ? [] : ['-Dzookeeper.digest.enabled=false']
+      const server = await ServerProcess.start(apache(flags), { folder, port: await freePort() })
+      const own = comparable(dumpOwn(written.tree))
+      try {
+        const metrics = await fourLetters(server.port, 'mntr')
+        expect(metrics).toMatch(/zk_digest_mismatches_count\s+0\b/)
+        await using client = await connect(server.connectString)
+        // its own session is a transaction, but changes no node
+        expect(comparable(await dumpTree(client))).toEqual(own)
+        await client.create('/by-apache', 'hello', { acl: acl.openUnsafe })
+      } finally {
+        await server.kill()
+      }
+
+      const again = await open(dataDir, digestEnabled)
+      expect(again.tree.data(again.tree.find('/by-apache'))?.toString()).toBe('hello')
+      expect(again.lastZxid).toBeGreaterThan(written.lastZxid)
+      expect(again.sessions.get(SESSION)).toBe(30_000)
+      expect(again.isTainted).toBe(false)
+      await again.store.close()
+      if (ending === 'killed') await written.store.close()
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
+})
