@@ -144,8 +144,14 @@ export class Client {
       sys.random,
     )
     const signal = options.signal
-    if (signal?.aborted === true) void this.close()
-    else signal?.addEventListener('abort', () => void this.close(), { once: true })
+    if (signal === undefined) return
+    const onAbort = () => void this.close()
+    if (signal.aborted) return onAbort()
+    signal.addEventListener('abort', onAbort)
+    // A signal that outlives the client must not keep it.
+    this.onState(() => {
+      if (this.#machine.isOver) signal.removeEventListener('abort', onAbort)
+    })
   }
 
   // The session -------------------------------------------------------------------------------

@@ -184,6 +184,7 @@ export class SessionMachine<R extends Request<W>, W> {
   #lastSentMs = 0
   #lastHeardMs = -Infinity
   #greetedAtMs = 0
+  #greeting: Buffer = EMPTY
 
   readonly #waiting = new Set<R>()
   /** Written requests in order, setWatches as null; the answered ones before `#answered` are gone. */
@@ -317,6 +318,7 @@ export class SessionMachine<R extends Request<W>, W> {
       readOnly: this.#options.readOnly,
     })
     this.#endFrame(at)
+    this.#greeting = Buffer.from(this.#writer.written().subarray(at + 4))
   }
 
   /** The connection is gone, or could not be made. */
@@ -622,6 +624,11 @@ export class SessionMachine<R extends Request<W>, W> {
 
   #onFrame(buffer: Buffer, start: number, end: number, nowMs: number): void {
     if (this.#link.kind === 'greeting') {
+      // While no server listens on a port that the system also hands out to clients, an attempt to
+      // connect may meet itself. Our own words must not be taken for a server that knows no session.
+      if (this.#greeting.equals(buffer.subarray(start, end))) {
+        return this.#drop('connected to ourselves', null, nowMs)
+      }
       return this.#onConnectResponse(new Reader(buffer, start, end), nowMs)
     }
     if (end - start < REPLY_HEADER_BYTES) {

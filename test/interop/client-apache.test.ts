@@ -4,12 +4,13 @@
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { connect as connectSocket, createServer } from 'node:net'
+import { connect as connectSocket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { clientScenario } from '../support/client-scenario.ts'
+import { stablePort } from '../support/stable-port.ts'
 
 const rigs = process.env['HOWDAH_RIGS'] ?? join(import.meta.dirname, '../../../shared/rigs')
 const script = join(rigs, 'apache/server')
@@ -45,7 +46,7 @@ describe.skipIf(missing !== null)('our client against Apache ZooKeeper 3.9.5', (
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'howdah-apache-'))
-    port = await freePort()
+    port = await stablePort()
     const settings = [
       'tickTime=1000',
       `dataDir=${join(folder, 'data')}`,
@@ -73,19 +74,12 @@ describe.skipIf(missing !== null)('our client against Apache ZooKeeper 3.9.5', (
   })
 })
 
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return typeof address === 'object' && address !== null ? address.port : 0
-}
-
 function fourLetters(port: number, word: string): Promise<string> {
   return new Promise((resolve) => {
     let text = ''
     const socket = connectSocket(port, '127.0.0.1', () => socket.write(word))
     socket.on('data', (chunk) => (text += chunk.toString()))
+    socket.setTimeout(2000, () => socket.destroy())
     socket.on('error', () => resolve(''))
     socket.on('close', () => resolve(text))
   })

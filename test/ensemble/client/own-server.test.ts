@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, test } from 'vitest'
 import { startServer } from '../../../ensemble/server/index.ts'
 import { silent } from '../../../ensemble/sys/logger.ts'
 import { clientScenario } from '../../support/client-scenario.ts'
+import { stablePort } from '../../support/stable-port.ts'
 
 describe('our client against our server', () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'howdah-client-'))
@@ -13,7 +14,7 @@ describe('our client against our server', () => {
   let server: Awaited<ReturnType<typeof startServer>>
 
   beforeAll(async () => {
-    server = await startServer({ ...settings, clientPort: 0 }, silent)
+    server = await startServer({ ...settings, clientPort: await stablePort() }, silent)
   })
 
   afterAll(async () => {

@@ -72,6 +72,7 @@ function interpreter(): Interpreter {
   let machine: Machine | null = null
   let nowMs = 0
   let isOpen = false
+  let taken: Buffer = Buffer.alloc(0)
   const requests = new Map<string, ScriptRequest>()
 
   return (words, options) => {
@@ -113,7 +114,11 @@ function interpreter(): Interpreter {
         input((m) => m.onClosed(args.length === 0 ? null : new Error(args.join(' ')), nowMs))
         break
       case 'take':
-        lines.push(...takenText(machine.takeBytes(nowMs)))
+        taken = machine.takeBytes(nowMs)
+        lines.push(...takenText(taken))
+        break
+      case 'echo':
+        input((m) => m.onBytes(Buffer.from(taken), nowMs))
         break
       case 'granted': {
         const session = {
