@@ -57,15 +57,21 @@ export function formatLogLine(line: string, options: { colours: boolean; nowMs: 
   const shown = Object.entries(fields)
     .filter(([name, value]) => !NOT_SHOWN.has(name) && value !== undefined && value !== null)
     .map(([name, value]) => `${name}=${valueText(value)}`)
+  const time = paint('dim', clockTime(timeMs ?? options.nowMs))
+  const { from, to } = fields
+  if (message === 'role' && typeof from === 'string' && typeof to === 'string') {
+    const token = fields['token'] === undefined ? '' : `, token ${valueText(fields['token'])}`
+    return `${time} ${paint('bold', safe(`${from} -> ${to}${token}`))}`
+  }
   // A decision carries its sentence, and output its text: that is what one wants to read.
   const said = [fields['sentence'], fields['text'], fields['why']].find(
     (value): value is string => typeof value === 'string',
   )
-  const why = said === undefined ? '' : `: ${said}`
+  const about = message === 'decision' ? '' : said === undefined ? message : `${message}: `
   const colour = level === 'warn' ? 'yellow' : level === 'error' || level === 'fatal' ? 'red' : null
   const word = level === 'info' ? '' : `${colour === null ? level : paint(colour, level)} `
   const detail = shown.length === 0 ? '' : `  ${paint('dim', safe(shown.join(' ')))}`
-  return `${paint('dim', clockTime(timeMs ?? options.nowMs))} ${word}${safe(message + why)}${detail}`
+  return `${time} ${word}${safe(about + (said ?? ''))}${detail}`
 }
 
 type Colour = 'dim' | 'red' | 'yellow' | 'green' | 'cyan' | 'magenta' | 'blue' | 'bold'

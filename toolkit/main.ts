@@ -51,9 +51,10 @@ const io: Io = {
 }
 
 const status = await runCommandLine(process.argv.slice(2), io)
-// A pipe takes what was written before the process may end.
+// A pipe takes what was written before the process may end; that it took nothing is told a turn later.
 await new Promise<void>((resolve) => {
-  if (isOutputClosed || process.stdout.writableLength === 0) resolve()
+  if (isOutputClosed) resolve()
   else process.stdout.write('', () => resolve())
 })
+await new Promise((resolve) => setImmediate(resolve))
 process.exit(isOutputClosed && status === 0 ? 1 : status)

@@ -28,7 +28,7 @@ test('kill -9 of the controller of the active: the standby takes over only after
 
   const sentences = pair
     .linesOf(`orders/${second}`, mark)
-    .map((line) => String(line['sentence'] ?? line.msg))
+    .map((line) => (typeof line['sentence'] === 'string' ? line['sentence'] : line.msg))
   const proven = sentences.findIndex((text) => text.includes('proven unable to act (H-1)'))
   const active = sentences.indexOf('active')
   expect(sentences.slice(0, active + 1), 'the proof comes before the activation').toSatisfy(

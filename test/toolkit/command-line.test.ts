@@ -4,7 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { runCommandLine } from '../../toolkit/command-line.ts'
-import { Arguments, parseArguments, UsageError, type CommandSpec } from '../../toolkit/command.ts'
+import {
+  parseArguments,
+  UsageError,
+  type Arguments,
+  type CommandSpec,
+} from '../../toolkit/command.ts'
 import { commands, commandsToCome } from '../../toolkit/commands/index.ts'
 
 let directory: string

@@ -13,11 +13,15 @@ test.each([
   ['{"level":40,"time":1,"msg":"slow","why":"the disk"}', 'warn slow: the disk'],
   [
     '{"level":"info","msg":"decision","action":"wait","sentence":"b holds the lock"}',
-    'decision: b holds the lock',
+    'b holds the lock',
   ],
   [
     '{"level":"error","msg":"x","error":{"message":"no such file","stack":"…"}}',
     'error x  error="no such file"',
+  ],
+  [
+    '{"level":"info","msg":"role","from":"standby","to":"active","token":"19"}',
+    'standby -> active, token 19',
   ],
   ['plain text', 'plain text'],
   ['{"not":"ours"}', '{"not":"ours"}'],

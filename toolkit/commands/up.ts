@@ -15,6 +15,7 @@ import { portIsTaken, untilPortOpens } from '../setup/ports.ts'
 import { Supervisor } from '../setup/supervisor.ts'
 
 const SERVER_START_TIMEOUT_MS = 30_000
+const PARENT_LOOK_EVERY_MS = 500
 const STOP_ORDER = ['controller', 'process', 'server'] as const
 const PREFIX_COLOURS = ['cyan', 'magenta', 'green', 'blue', 'yellow'] as const
 
@@ -42,10 +43,7 @@ export async function run(args: Arguments, io: Io): Promise<number> {
       },
     },
   })
-  const stopped = new Promise<void>((resolve) => {
-    if (io.signal.aborted) resolve()
-    io.signal.addEventListener('abort', () => resolve(), { once: true })
-  })
+  const stopped = untilAsked(io)
   try {
     await Promise.race([startAll({ loaded, parts, supervisor, log, io }), stopped])
     await stopped
@@ -55,6 +53,25 @@ export async function run(args: Arguments, io: Io): Promise<number> {
   }
   log.say(null, 'everything has stopped')
   return Exit.done
+}
+
+/**
+ * Resolves when everything is to stop. `npm start` puts a shell between npm and us that does not pass
+ * signals on: there the death of our parent is the signal.
+ */
+function untilAsked(io: Io): Promise<void> {
+  return new Promise((resolve) => {
+    if (io.signal.aborted) return resolve()
+    io.signal.addEventListener('abort', () => resolve(), { once: true })
+    if (io.env['npm_lifecycle_event'] === undefined) return
+    const parent = process.ppid
+    const timer = setInterval(() => {
+      if (process.ppid === parent) return
+      clearInterval(timer)
+      resolve()
+    }, PARENT_LOOK_EVERY_MS)
+    timer.unref()
+  })
 }
 
 async function startAll(given: {
@@ -113,6 +130,8 @@ class MergedLog {
   readonly #order: ReadonlyMap<string, number>
   /** Process ids that a controller has told, by the name of its part. */
   readonly #processes = new Map<string, LogLine['fields']>()
+  /** The last sentences of each controller. */
+  readonly #sentences = new Map<string, string[]>()
 
   constructor(parts: readonly Part[], options: { io: Io; raw: boolean }) {
     this.#io = options.io
@@ -125,16 +144,30 @@ class MergedLog {
   /** A line of our own. */
   say(part: Part | null, message: string): void {
     const time = new Date().toISOString()
-    const fields = part === null ? {} : { of: part.name }
-    this.#print('howdah', JSON.stringify({ level: 'info', time, ...fields, msg: message }))
+    // For programs the part is a field of its own.
+    const of = part !== null && this.#raw ? { of: part.name } : {}
+    const msg = part === null || this.#raw ? message : `${part.name} ${message}`
+    this.#print('howdah', JSON.stringify({ level: 'info', time, ...of, msg }))
   }
 
   line(part: Part, line: string): void {
-    this.#print(part.name, line)
     const parsed = parseLogLine(line)
+    if (this.#raw || parsed === null || !this.#isRepeated(part, parsed))
+      this.#print(part.name, line)
     if (parsed?.message === 'processes') this.#processes.set(part.name, parsed.fields)
     if (parsed?.message !== 'role' || parsed.fields['to'] !== 'active') return
     for (const hint of hintsOf(part, this.#processes.get(part.name) ?? {})) this.say(null, hint)
+  }
+
+  /** A controller that waits says the same few sentences in turn: each is shown once. */
+  #isRepeated({ name }: Part, { message, fields }: LogLine): boolean {
+    const { sentence } = fields
+    if (message === 'role') this.#sentences.delete(name)
+    if (message !== 'decision' || typeof sentence !== 'string') return false
+    const last = this.#sentences.get(name) ?? []
+    const isRepeated = last.includes(sentence)
+    this.#sentences.set(name, [sentence, ...last.filter((one) => one !== sentence)].slice(0, 4))
+    return isRepeated
   }
 
   #print(name: string, line: string): void {

@@ -11,7 +11,7 @@ import {
   type ParsedZooCfg,
   type Settings,
 } from '../../ensemble/config/index.ts'
-import type { ServerSettings } from '../../ensemble/server/server-settings.ts'
+import type { ServerSettings } from '../../ensemble/server/index.ts'
 import { isLoopback, locate } from './check.ts'
 import { loadSetUp, redacted, type LoadedSetUp } from './load.ts'
 import { SetUpError, type Problem } from './problem.ts'
