@@ -172,7 +172,8 @@ export class BlobPages {
 
   thaw(): void {
     assert(this.#frozen !== null, 'a frozen view exists')
-    for (const [index, page] of this.#frozen.entries()) {
+    for (let index = 0; index < this.#frozen.length; index++) {
+      const page = this.#frozen[index]!
       if (this.pages[index] !== page) this.#keepSpare(page)
     }
     this.#frozen = null

@@ -75,8 +75,9 @@ export class RecordPages {
   thaw(): void {
     assert(this.#frozen !== null, 'a frozen view exists')
     const spareMax = (this.pages.length >>> 3) + 16
-    for (const [index, page] of this.#frozen.entries()) {
+    for (let index = 0; index < this.#frozen.length; index++) {
       if (this.#spare.length >= spareMax) break
+      const page = this.#frozen[index]!
       if (this.pages[index] !== page) this.#spare.push(page)
     }
     this.#frozen = null
