@@ -9,6 +9,8 @@
  * 2. All requests made in one turn leave in one write.
  * 3. One timer at most; when it fires, bytes that have arrived are read before time is judged, so
  *    that a process that was busy does not take the server for silent.
+ *
+ * Long because a person looks for every operation here; what is longer than a request lives beside it.
  */
 import type { Reader } from '../jute/reader.ts'
 import type { RecordType } from '../jute/record.ts'
@@ -146,8 +148,8 @@ export class Client {
     const signal = options.signal
     if (signal === undefined) return
     const onAbort = () => void this.close()
-    if (signal.aborted) return onAbort()
-    signal.addEventListener('abort', onAbort)
+    if (signal.aborted) onAbort()
+    else signal.addEventListener('abort', onAbort)
     // A signal that outlives the client must not keep it.
     this.onState(() => {
       if (this.#machine.isOver) signal.removeEventListener('abort', onAbort)

@@ -24,6 +24,7 @@
  * Source: ClientCnxn, StaticHostProvider, 3.9.5; client-protocol 6.6, 7.3, 7.4, 11.2. Other than Java: pauses
  * before a reconnect are also at most a tenth of the session timeout each, so that a
  * short session survives them, and a connect reply for another session ends the connection.
+ * Long because the transitions share one state, and reading them apart would hide their order.
  */
 import { assert } from '../assert.ts'
 import { FrameCutter } from '../jute/frame-cutter.ts'
