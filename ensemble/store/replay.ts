@@ -34,6 +34,9 @@ const HINT =
   `; restore the file from a backup, or start once with ${ACCEPT_DAMAGE_KEY}=true to go on with ` +
   'what comes before (transactions may be lost; the original is kept aside)'
 
+/** In a transaction header: behind clientId and cxid. */
+const ZXID_AT = 12
+
 /** A serialized transaction, as it stands in the log and in a PROPOSAL. */
 export interface LoggedTxn {
   readonly zxid: bigint
@@ -85,15 +88,7 @@ export async function replay(options: ReplayOptions, files: FileSystem): Promise
       return false
     }
     const end = await readRecords(files, path, (bytes, start, stop, offset) => {
-      let txn: Txn
-      let digest
-      try {
-        ;({ txn, digest } = readTxn(reader.reset(bytes, start, stop)))
-      } catch (error) {
-        if (!(error instanceof WireError)) throw error
-        return refuse(offset, `a transaction that cannot be read (${error.message})`)
-      }
-      const { zxid } = txn
+      const zxid = bytes.readBigInt64BE(start + ZXID_AT)
       if (records === 0 && zxid !== log.zxid) {
         return refuse(offset, `the first transaction is ${hex(zxid)}, not that of the file's name`)
       }
@@ -103,10 +98,22 @@ export async function replay(options: ReplayOptions, files: FileSystem): Promise
       if (zxid > last && !follows(last, zxid)) {
         return refuse(offset, `transaction ${hex(zxid)} after ${hex(last)}: some are missing`)
       }
+      if (zxid <= last) {
+        // covered by the snapshot, or logged twice
+        records += 1
+        lastRead = zxid
+        return true
+      }
+      let txn: Txn
+      let digest
+      try {
+        ;({ txn, digest } = readTxn(reader.reset(bytes, start, stop)))
+      } catch (error) {
+        if (!(error instanceof WireError)) throw error
+        return refuse(offset, `a transaction that cannot be read (${error.message})`)
+      }
       records += 1
-      const isRepeated = zxid === lastRead
       lastRead = zxid
-      if (zxid <= last || isRepeated) return true
       last = zxid
       tree.apply(txn, null)
       if (txn.type === Op.createSession) sessions.set(txn.clientId, txn.timeOut)
