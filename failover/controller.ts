@@ -973,6 +973,11 @@ export class Controller {
     const text = this.#leaseText(grant.token)
     const sentAt = readClocks(this.#sys.clock)
     const { lease } = group
+    const isOwnChain =
+      lease.kind === 'present' &&
+      lease.member === this.#settings.member &&
+      lease.token === grant.token
+    if (grant.adopting && !isOwnChain) return this.#loseLease('the lease is not ours any more')
     const { clockRateError } = this.#settings
     try {
       if (lease.kind === 'absent') {
