@@ -80,7 +80,7 @@ export class BlobPages {
   readonly #freeIndexes: number[] = []
   readonly #freeLarge: number[] = []
   #largeBytes = 0
-  #frozen: Buffer[] | null = null
+  #views = 0
   readonly #spare: Buffer[] = []
 
   get bytes(): number {
@@ -163,20 +163,20 @@ export class BlobPages {
     return this.#shared[page] === 0 ? this.pages[page]! : this.#copyPage(page)
   }
 
+  /** Hands out the blobs as they are now. They stay so until `thaw` is given them back. */
   freeze(): BlobView {
-    assert(this.#frozen === null, 'one frozen view at a time')
-    this.#frozen = this.pages.slice()
+    this.#views++
     this.#shared.fill(1, 0, this.pages.length)
-    return new BlobView(this.#frozen, this.large.slice(), this.slotBytes.slice())
+    return new BlobView(this.pages.slice(), this.large.slice(), this.slotBytes.slice())
   }
 
-  thaw(): void {
-    assert(this.#frozen !== null, 'a frozen view exists')
-    for (let index = 0; index < this.#frozen.length; index++) {
-      const page = this.#frozen[index]!
-      if (this.pages[index] !== page) this.#keepSpare(page)
+  /** Ends a frozen view; after the last one pages are written in place again. */
+  thaw(view: BlobView): void {
+    assert(this.#views > 0, 'a view that ends was begun')
+    if (--this.#views > 0) return
+    for (let index = 0; index < view.pages.length; index++) {
+      if (this.pages[index] !== view.pages[index]) this.#keepSpare(view.pages[index]!)
     }
-    this.#frozen = null
     this.#shared.fill(0)
   }
 

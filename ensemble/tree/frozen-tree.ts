@@ -18,7 +18,6 @@ export type FrozenParts = {
   readonly owners: readonly bigint[]
   /** null for numbers that no node uses. */
   readonly acls: readonly (readonly Acl[] | null)[]
-  readonly release: () => void
 }
 
 export class FrozenTree {
@@ -27,12 +26,14 @@ export class FrozenTree {
   /** As `srvr` counts: one more than there are nodes. */
   readonly nodeCount: number
   #parts: FrozenParts | null
+  readonly #onRelease: () => void
 
-  constructor(parts: FrozenParts) {
+  constructor(parts: FrozenParts, onRelease: () => void) {
     this.lastZxid = parts.lastZxid
     this.treeDigest = parts.treeDigest
     this.nodeCount = parts.nodeCount
     this.#parts = parts
+    this.#onRelease = onRelease
   }
 
   get parts(): FrozenParts {
@@ -42,7 +43,8 @@ export class FrozenTree {
 
   /** Lets the live tree write to its pages again without copying. A second call does nothing. */
   release(): void {
-    this.#parts?.release()
+    if (this.#parts === null) return
     this.#parts = null
+    this.#onRelease()
   }
 }

@@ -18,12 +18,12 @@ const RECORDS_PER_PAGE = 1 << PAGE_SHIFT
 export class RecordPages {
   readonly words: number
   pages: Int32Array[] = []
-  /** 1 = this page belongs to the frozen view as well. */
+  /** 1 = a frozen view may see this page as well. */
   #shared = new Uint8Array(64)
   #top = 1
   #free = 0
   #inUse = 0
-  #frozen: Int32Array[] | null = null
+  #views = 0
   readonly #spare: Int32Array[] = []
 
   constructor(words: number) {
@@ -63,24 +63,24 @@ export class RecordPages {
     return this.#shared[page] === 0 ? this.pages[page]! : this.#copyPage(page)
   }
 
-  /** Hands out the pages as they are now. They stay so until `thaw`. */
+  /** Hands out the pages as they are now. They stay so until `thaw` is given them back. */
   freeze(): Int32Array[] {
-    assert(this.#frozen === null, 'one frozen view at a time')
-    this.#frozen = this.pages.slice()
+    this.#views++
     this.#shared.fill(1, 0, this.pages.length)
-    return this.#frozen
+    return this.pages.slice()
   }
 
-  /** Ends the frozen view; the pages that only it still held are kept for the next copies. */
-  thaw(): void {
-    assert(this.#frozen !== null, 'a frozen view exists')
+  /**
+   * Ends a frozen view. With the last one, pages are written in place again, and those that only it
+   * still held are kept for the next copies.
+   */
+  thaw(view: readonly Int32Array[]): void {
+    assert(this.#views > 0, 'a view that ends was begun')
+    if (--this.#views > 0) return
     const spareMax = (this.pages.length >>> 3) + 16
-    for (let index = 0; index < this.#frozen.length; index++) {
-      if (this.#spare.length >= spareMax) break
-      const page = this.#frozen[index]!
-      if (this.pages[index] !== page) this.#spare.push(page)
+    for (let index = 0; index < view.length && this.#spare.length < spareMax; index++) {
+      if (this.pages[index] !== view[index]) this.#spare.push(view[index]!)
     }
-    this.#frozen = null
     this.#shared.fill(0)
   }
 

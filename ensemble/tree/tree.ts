@@ -9,11 +9,11 @@
  * Invariants:
  * 1. Equal transactions in equal order give equal trees, digests included, on every server.
  * 2. `treeDigest` is the sum of `nodeDigest` over all nodes not below /zookeeper.
- * 3. A frozen view never changes; at most one exists.
+ * 3. A frozen view never changes.
  *
  * Source: quorum-protocol 8, disk-format 5.2, client-protocol 4 and 6.3 (DataTree, DataNode, 3.9.5).
  */
-import { assert, unreachable } from '../assert.ts'
+import { unreachable } from '../assert.ts'
 import { highOf, longOf, lowOf } from '../jute/long-halves.ts'
 import type { Writer } from '../jute/writer.ts'
 import type { Acl } from '../protocol/acl.ts'
@@ -98,7 +98,6 @@ export class Tree {
   #digestLow = 0
   /** Path lengths and data, with the root counted under its two names, as Apache does. */
   #dataSize = 1
-  #frozen: FrozenTree | null = null
 
   /** The path at hand as UTF-8, and where its last slash is. */
   #path = Buffer.allocUnsafeSlow(1024)
@@ -339,26 +338,27 @@ export class Tree {
     return nodes.bytes + directories.bytes + blobs.bytes + index.bytes
   }
 
-  /** The tree as it is now, unchanged by later transactions; one at a time. */
+  /**
+   * The tree as it is now, unchanged by later transactions. Several views may exist (a snapshot, and
+   * a SNAP to each of some learners); each keeps the pages that were written since it was made.
+   */
   freeze(): FrozenTree {
-    assert(this.#frozen === null, 'one frozen view at a time')
-    this.#frozen = new FrozenTree({
+    const { nodes, directories, blobs } = this.#store
+    const parts = {
       lastZxid: this.lastZxid,
       treeDigest: this.treeDigest,
       nodeCount: this.nodeCount,
-      nodes: this.#store.nodes.freeze(),
-      directories: this.#store.directories.freeze(),
-      blobs: this.#store.blobs.freeze(),
+      nodes: nodes.freeze(),
+      directories: directories.freeze(),
+      blobs: blobs.freeze(),
       owners: this.#owners.values(),
       acls: this.#acls.lists(),
-      release: () => {
-        this.#frozen = null
-        this.#store.nodes.thaw()
-        this.#store.directories.thaw()
-        this.#store.blobs.thaw()
-      },
+    }
+    return new FrozenTree(parts, () => {
+      nodes.thaw(parts.nodes)
+      directories.thaw(parts.directories)
+      blobs.thaw(parts.blobs)
     })
-    return this.#frozen
   }
 
   // --- the writer ---

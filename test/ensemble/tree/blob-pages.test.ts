@@ -59,7 +59,7 @@ test.each([1, 2, 3])('slots keep their bytes apart, frozen or not (seed %i)', (s
     const frozen = blobs.freeze()
     change(1500)
     expectHeld(frozen, then)
-    blobs.thaw()
+    blobs.thaw(frozen)
     expectHeld(blobs, held)
   }
   for (const one of held) blobs.release(one.blob, one.length)

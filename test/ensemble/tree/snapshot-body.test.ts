@@ -114,16 +114,19 @@ describe.each(recorded)('the snapshot %s of an Apache server', (name) => {
     expect(tree.treeDigest).toBe(behind.readBigInt64BE(25))
   })
 
+  // One recording at every byte, the others here and there: each read makes a tree.
+  const step = name.startsWith('features') ? 1 : 17
+
   test('cut short anywhere is an error, never a smaller tree', () => {
     const { used } = read(body)
-    for (let length = 0; length < used; length++) {
+    for (let length = 0; length < used; length += step) {
       expect(() => read(body.subarray(0, length)), `${length} bytes`).toThrow(WireError)
     }
   })
 
   test('with any byte changed reads as something or is refused, and nothing else', () => {
     const { used } = read(body)
-    for (let at = 0; at < used; at++) {
+    for (let at = 0; at < used; at += step) {
       const changed = Buffer.from(body.subarray(0, used))
       changed[at]! ^= 0xff
       try {
@@ -164,13 +167,10 @@ test('a writer gives about as much as asked for, so that the event loop can turn
   frozen.release()
 })
 
-test('one frozen view at a time, and none after its release', () => {
-  const tree = new Tree()
-  const frozen = tree.freeze()
-  expect(() => tree.freeze()).toThrow('one frozen view')
+test('a frozen view is not read after its release', () => {
+  const frozen = new Tree().freeze()
   frozen.release()
   expect(() => new SnapshotBodyWriter(frozen, new Map())).toThrow('before its release')
-  tree.freeze().release()
 })
 
 describe('lies inside a body', () => {

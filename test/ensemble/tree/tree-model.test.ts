@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 
 import { Writer } from '../../../ensemble/jute/writer.ts'
+import type { FrozenTree } from '../../../ensemble/tree/frozen-tree.ts'
 import { SnapshotBodyReader, SnapshotBodyWriter } from '../../../ensemble/tree/snapshot-body.ts'
 import { Tree, type TreeChange } from '../../../ensemble/tree/tree.ts'
 import { expectSame } from './compare.ts'
@@ -51,10 +52,13 @@ test.each(seeds)(
         naive.apply(txn)
       }
     }
-    for (let round = 0; round < 4; round++) {
+    // Views of other moments come and go beside the one that is written.
+    const others: FrozenTree[] = []
+    for (let round = 0; round < 5; round++) {
       apply(150)
       const frozen = tree.freeze()
       const then = naive.clone()
+      if (random() < 0.7) others.push(tree.freeze())
       const sessions = new Map([
         [1n + BigInt(seed), 30_000],
         [-5n, 4000],
@@ -69,6 +73,8 @@ test.each(seeds)(
         expect(reader.push(piece)).toBe(piece.length)
         piece.fill(0xee)
         apply(20)
+        if (random() < 0.1) others.push(tree.freeze())
+        if (random() < 0.1) others.shift()?.release()
       }
       expect(reader.done).toBe(true)
       const read = reader.result()
@@ -80,5 +86,8 @@ test.each(seeds)(
       frozen.release()
       expectSame(tree, naive)
     }
+    for (const other of others) other.release()
+    apply(100)
+    expectSame(tree, naive)
   },
 )
