@@ -20,7 +20,6 @@ export function apache(flags: readonly string[] = []): ServerProgram {
       '-Xmx512m',
       '-XX:+UseSerialGC',
       '-XX:TieredStopAtLevel=1',
-      '-Dzookeeper.extendedTypesEnabled=true',
       ...flags,
       '-cp',
       `${apacheJars()}/*`,
