@@ -197,6 +197,19 @@ describe('check', () => {
     expect(out + err).not.toContain('canary')
   })
 
+  test('the plan shows no secret, and a secret that everyone can read is noted (S-16)', async () => {
+    const secret = write('secret', 'canary-4711\n')
+    const path = write(
+      'a.yaml',
+      `howdah: 1\ncluster: c\nensemble: { connect: '127.0.0.1:1' }\nprocesses: { p: { start: [x, '\${file:${secret}}'] } }\n`,
+    )
+    const { status, out } = await howdah('check', path, '--plan')
+    expect(status, out).toBe(0)
+    expect(out).toContain('x ***')
+    expect(out).toContain(`${secret} can be read by everyone on this host`)
+    expect(out).not.toContain('canary')
+  })
+
   test('takes the set-up of the example', async () => {
     const { status, out } = await howdah('check', 'examples/pair/howdah.yaml', '--plan')
     expect(status, out).toBe(0)

@@ -3,7 +3,7 @@ import { CommandError, Exit, type Arguments, type Io } from '../command.ts'
 import { explain } from '../setup/documents.ts'
 import { fileOf, loadFile } from '../setup/find.ts'
 import { groupSettings } from '../setup/group-settings.ts'
-import type { LoadedSetUp } from '../setup/load.ts'
+import { withoutSecrets, type LoadedSetUp } from '../setup/load.ts'
 import { planOf } from '../setup/plan.ts'
 import { formatProblem, printable, SetUpError } from '../setup/problem.ts'
 import { isYaml, readServerFile, readYamlServer } from '../setup/server-file.ts'
@@ -35,7 +35,7 @@ function checkYaml(path: string, args: Arguments, io: Io): number {
     notes.push(...readYamlServer(loaded, { ...options, file: path }).notes)
   }
   for (const note of notes) io.out(`note: ${formatProblem(note)}\n`)
-  if (args.has('plan')) printPlan(loaded, args, io)
+  if (args.has('plan')) printPlan(loaded, io)
   else printTimes(loaded, io)
   io.out(`${path}: no problems\n`)
   return Exit.done
@@ -76,11 +76,11 @@ function printTimes(loaded: LoadedSetUp, io: Io): void {
   }
 }
 
-function printPlan(loaded: LoadedSetUp, args: Arguments, io: Io): void {
+function printPlan(loaded: LoadedSetUp, io: Io): void {
   io.out(`howdah up starts, each as a process of its own:\n`)
-  for (const part of planOf(loaded, args.text('only'))) {
+  for (const part of planOf(loaded)) {
     io.out(`  ${part.name.padEnd(16)}${part.kind.padEnd(12)}${part.addresses.join('  ')}\n`)
-    io.out(`      ${part.argv.map(quoted).join(' ')}\n`)
+    io.out(`      ${withoutSecrets(part.argv.map(quoted).join(' '), loaded.secrets)}\n`)
   }
 }
 

@@ -1,5 +1,4 @@
 /** `howdah server`: one server in the foreground; ends with Apache's codes (client-protocol 9.1). */
-import type { Peer } from '../../ensemble/server/index.ts'
 import { CommandError, type Arguments, type Io } from '../command.ts'
 import { foregroundLog, untilStopped } from '../foreground.ts'
 import { formatProblem, printable } from '../setup/problem.ts'
@@ -14,14 +13,13 @@ export async function run(args: Arguments, io: Io): Promise<number> {
   for (const note of notes) log.warn({ note: formatProblem(note) }, 'note on the configuration')
   // Loaded only now: a file with problems is refused before that.
   const { startServer } = await import('../../ensemble/server/index.ts')
-  let server: Peer
-  try {
-    server = await startServer(settings, log)
-  } catch (error) {
-    throw startError(error, settings)
-  }
-  const failed = server.failed.catch((error: Error) => error)
   const stopped = untilStopped(io)
+  const starting = startServer(settings, log).catch((error: unknown) => startError(error, settings))
+  const server = await Promise.race([starting, stopped])
+  // Asked to stop before it serves: recovery leaves the disk as a crash would, which is sound.
+  if (typeof server === 'string') return ServerExit.done
+  if (server instanceof Error) throw server
+  const failed = server.failed.catch((error: Error) => error)
   const outcome = await Promise.race([failed, stopped])
   if (outcome instanceof Error) {
     log.flush()

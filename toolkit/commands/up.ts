@@ -11,6 +11,7 @@ import { isAllLoopback } from '../setup/check.ts'
 import { fileOf, loadFile } from '../setup/find.ts'
 import type { LoadedSetUp } from '../setup/load.ts'
 import { planOf, type Part } from '../setup/plan.ts'
+import { readYamlServer } from '../setup/server-file.ts'
 import { portIsTaken, untilPortOpens } from '../setup/ports.ts'
 import { Supervisor } from '../setup/supervisor.ts'
 
@@ -29,9 +30,13 @@ export async function run(args: Arguments, io: Io): Promise<number> {
     )
   }
   const parts = planOf(loaded, args.text('only'))
+  for (const sid of Object.keys(loaded.setUp.ensemble.servers ?? {})) {
+    readYamlServer(loaded, { file: path, sid: Number(sid), env: io.env, properties: new Map() })
+  }
   await refuseTakenPorts(parts)
 
   const log = new MergedLog(parts, { io, raw: args.has('raw') })
+  const starting = new AbortController()
   const supervisor = new Supervisor({
     directory: loaded.directory,
     events: {
@@ -40,12 +45,14 @@ export async function run(args: Arguments, io: Io): Promise<number> {
       onExit: (part, how, againInMs) => {
         const next = againInMs === null ? '' : `; starts again in ${againInMs / 1000} s`
         log.say(part, `${how}${next}`)
+        // Nothing has begun yet: better an error than restarts that end the same way.
+        if (part.kind === 'server') starting.abort(`${part.name} ${how}`)
       },
     },
   })
   const stopped = untilAsked(io)
   try {
-    await Promise.race([startAll({ loaded, parts, supervisor, log, io }), stopped])
+    await Promise.race([startAll({ loaded, parts, supervisor, log, io, starting }), stopped])
     await stopped
     log.say(null, 'stopping: controllers first, so that each service stops in good order')
   } finally {
@@ -80,14 +87,18 @@ async function startAll(given: {
   supervisor: Supervisor
   log: MergedLog
   io: Io
+  starting: AbortController
 }): Promise<void> {
-  const { loaded, parts, supervisor, log, io } = given
+  const { loaded, parts, supervisor, log, io, starting } = given
   log.say(null, `${loaded.file}: ${parts.map(({ name }) => name).join(', ')}`)
   const of = (kind: Part['kind']): Part[] => parts.filter((part) => part.kind === kind)
   for (const part of of('server')) {
     supervisor.start(part)
     const [address = ''] = part.addresses
-    await untilPortOpens(address, { timeoutMs: SERVER_START_TIMEOUT_MS, signal: io.signal })
+    const signal = AbortSignal.any([io.signal, starting.signal])
+    await untilPortOpens(address, { timeoutMs: SERVER_START_TIMEOUT_MS, signal })
+    if (starting.signal.aborted)
+      throw new CommandError(`${starting.signal.reason}: see the log above`)
   }
   const controllers = of('controller')
   if (controllers.length > 0) {

@@ -1,5 +1,5 @@
 /** Reads and checks a set-up file: the edge around `read` and `check`. Touches nothing else. */
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { dirname, isAbsolute, relative, resolve } from 'node:path'
 import { check, locate } from './check.ts'
 import { SetUpError, type Problem } from './problem.ts'
@@ -25,11 +25,18 @@ export function loadSetUp(
   const file = resolve(path)
   const directory = dirname(file)
   const shown = isAbsolute(path) ? path : relative(process.cwd(), file)
-  const reading = read(readFileSync(file), {
-    file: shown,
-    shape: schema,
-    outside: { env, readFile: (name) => readFileSync(resolve(directory, name), 'utf8') },
-  })
+  const openSecrets: Problem[] = []
+  const readSecret = (name: string): string => {
+    const place = resolve(directory, name)
+    // S-16: a secret is for its owner, and at most for a group.
+    if ((statSync(place).mode & 0o007) !== 0) {
+      const what = `${name} can be read by everyone on this host`
+      openSecrets.push({ file: shown, line: 1, column: 1, what, expected: `chmod o= ${name}` })
+    }
+    return readFileSync(place, 'utf8')
+  }
+  const outside = { env, readFile: readSecret }
+  const reading = read(readFileSync(file), { file: shown, shape: schema, outside })
   const { value: setUp, origins, secrets } = reading
   if (setUp === null) throw new SetUpError(redacted(reading.problems, secrets))
   const findings = check(setUp)
@@ -42,7 +49,7 @@ export function loadSetUp(
     setUp,
     file,
     directory,
-    notes: redacted(findings.notes.map(place), secrets),
+    notes: redacted([...openSecrets, ...findings.notes.map(place)], secrets),
     origins,
     secrets,
   }
@@ -50,15 +57,18 @@ export function loadSetUp(
 
 const SECRET_CHARACTERS_MIN = 4
 
+export function withoutSecrets(text: string, secrets: ReadonlySet<string>): string {
+  let result = text
+  for (const secret of secrets) {
+    if (secret.length >= SECRET_CHARACTERS_MIN) result = result.replaceAll(secret, '***')
+  }
+  return result
+}
+
 /** Relations speak of values; a value that came from `${…}` is shown as `***` (S-16). */
 export function redacted(problems: readonly Problem[], secrets: ReadonlySet<string>): Problem[] {
-  const hide = (text: string | undefined): string | undefined => {
-    let result = text
-    for (const secret of secrets) {
-      if (secret.length >= SECRET_CHARACTERS_MIN) result = result?.replaceAll(secret, '***')
-    }
-    return result
-  }
+  const hide = (text: string | undefined): string | undefined =>
+    text === undefined ? undefined : withoutSecrets(text, secrets)
   return problems.map((problem) => ({
     ...problem,
     what: hide(problem.what) ?? '',
