@@ -11,6 +11,9 @@
  * 2. `treeDigest` is the sum of `nodeDigest` over all nodes not below /zookeeper.
  * 3. A frozen view never changes.
  *
+ * One long file: what reads a node and what changes it share the private state, and apart from each
+ * other they would have to make it public. The layout is in node-store.ts, quotas in quota.ts.
+ *
  * Source: quorum-protocol 8, disk-format 5.2, client-protocol 4 and 6.3 (DataTree, DataNode, 3.9.5).
  */
 import { unreachable } from '../assert.ts'
@@ -518,7 +521,7 @@ export class Tree {
     page[at + Field.mtime + 1] = time | 0
     page[at + Field.version] = version
     const pathEnd = node === ROOT ? 0 : this.#pathEnd
-    this.#recountDigest(node, this.#digestOfNode(node, this.#path, 0, pathEnd))
+    this.#countDigest(node, this.#digestOfNode(node, this.#path, 0, pathEnd))
     this.#dataSize += growth
 
     this.#countUsage(path, 0, growth)
@@ -649,11 +652,7 @@ export class Tree {
   /** The digest of a node moves by the contribution of the bits of its stat that changed. */
   #changeDigest(node: NodeId, delta: number): void {
     if (!this.#digestEnabled) return
-    this.#recountDigest(node, this.#store.get(node, Field.digest) ^ delta)
-  }
-
-  #recountDigest(node: NodeId, digest: number): void {
-    this.#countDigest(node, digest)
+    this.#countDigest(node, this.#store.get(node, Field.digest) ^ delta)
   }
 
   /** Makes `digest` the one of the node: the sum loses the old one and gains it. */

@@ -38,7 +38,7 @@ test.each(seeds)(
   },
 )
 
-test.each(seeds)(
+test.each(seeds.slice(0, 5))(
   'a snapshot holds the tree of its freeze, whatever is applied while it is written (B-36, B-37; seed %i)',
   (seed) => {
     const random = randomOf(seed)
@@ -54,7 +54,7 @@ test.each(seeds)(
     }
     // Views of other moments come and go beside the one that is written.
     const others: FrozenTree[] = []
-    for (let round = 0; round < 5; round++) {
+    for (let round = 0; round < 4; round++) {
       apply(150)
       const frozen = tree.freeze()
       const then = naive.clone()
@@ -68,11 +68,11 @@ test.each(seeds)(
       const writer = new Writer()
       const reader = new SnapshotBodyReader({ extendedTypes: true })
       for (let more = true; more;) {
-        more = bodyWriter.next(writer, 1 + Math.floor(random() * 20_000))
+        more = bodyWriter.next(writer, 1 + Math.floor(random() * 60_000))
         const piece = writer.take()
         expect(reader.push(piece)).toBe(piece.length)
         piece.fill(0xee)
-        apply(20)
+        apply(10)
         if (random() < 0.1) others.push(tree.freeze())
         if (random() < 0.1) others.shift()?.release()
       }
