@@ -289,6 +289,16 @@ export class Tree {
     return longOf(this.#digestHigh, this.#digestLow)
   }
 
+  /** The same computed from all nodes, to check that the two agree: for tests and simulation. */
+  digestFromScratch(): bigint {
+    let sum = 0n
+    this.#visit(ROOT, (node) => {
+      const path = node === ROOT ? NO_BYTES : Buffer.from(this.pathOf(node))
+      sum += BigInt(this.#digestOfNode(node, path, 0, path.length) >>> 0)
+    })
+    return BigInt.asIntN(64, sum)
+  }
+
   get ephemeralCount(): number {
     return this.#owners.ephemeralCount
   }

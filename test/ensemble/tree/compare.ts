@@ -33,6 +33,7 @@ export function expectSame(tree: Tree, naive: NaiveTree): void {
   expect(tree.nodeCount).toBe(naive.nodes.size + 1)
   expect(tree.descendantCount(ROOT)).toBe(naive.nodes.size - 1)
   expect(BigInt.asUintN(64, tree.treeDigest)).toBe(naive.digest)
+  expect(tree.digestFromScratch()).toBe(tree.treeDigest)
   let size = 1
   for (const [path, node] of naive.nodes) size += path.length + (node.data?.length ?? 0)
   expect(tree.approximateDataSize).toBe(size)
