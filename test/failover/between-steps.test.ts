@@ -42,6 +42,20 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     world.cuts.add(member)
     world.timeline.at(world.timeline.nowMs + 10_000, null, () => world.cuts.delete(member))
   },
+  // Real expiry may come earlier than the client thinks (H-12): only the lease stands between.
+  'an expiry that its owner does not hear of, cut off from all': (world, member) => {
+    const { session } = world.place(member)
+    session?.cut(10_000)
+    world.cuts.add(member)
+    world.timeline.at(world.timeline.nowMs + 10_000, null, () => world.cuts.delete(member))
+    world.zookeeper.expire(session?.sessionId ?? 0n)
+  },
+  'an expiry while paused for 2 s, renewals and commands on their way': (world, member) => {
+    const { session } = world.place(member)
+    world.pause(member)
+    world.zookeeper.expire(session?.sessionId ?? 0n)
+    world.timeline.at(world.timeline.nowMs + 2000, null, () => world.wake(member))
+  },
   'the lock deleted by hand': (world) => {
     const path = '/howdah/test/groups/orders/lock'
     if (world.zookeeper.nodes.has(path)) world.zookeeper.remove(path, 0n)

@@ -239,7 +239,7 @@ describe('tokens', () => {
     const world = await running()
     const { zookeeper } = world
     for (const place of world.places.values()) place.session?.cut(1000)
-    for (const id of [...zookeeper.sessions.keys()]) zookeeper.expire(id)
+    for (const id of Array.from(zookeeper.sessions.keys())) zookeeper.expire(id)
     zookeeper.removeTree('/howdah')
     zookeeper.zxid = 0n
     await world.timeline.advance(500)

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { silent } from '../../ensemble/sys/logger.ts'
 import type { HttpResponse } from '../../ensemble/sys/http.ts'
+import type { Exit, SpawnOptions } from '../../ensemble/sys/process.ts'
 import { runFencing, type FencingResult } from '../../failover/fencing.ts'
 import type { FencingMethod } from '../../failover/settings.ts'
 import { Host, Proc, settingsFor, Timeline } from '../support/failover-world.ts'
@@ -29,11 +30,10 @@ async function fence(
       pid: 1,
       isAlive: () => false,
       killGroup: () => true,
-      spawn: ({ argv, env, onOutput }: import('../../ensemble/sys/process.ts').SpawnOptions) => {
+      spawn: ({ argv, env, onOutput }: SpawnOptions) => {
         ran.push({ argv, env: env ?? {} })
         const outcome = world.programs?.[argv[0] ?? ''] ?? 0
-        const { promise, resolve } =
-          Promise.withResolvers<import('../../ensemble/sys/process.ts').Exit>()
+        const { promise, resolve } = Promise.withResolvers<Exit>()
         onOutput?.(Buffer.alloc(100_000, 'x'), 'stderr')
         if (outcome === 'missing') resolve({ code: null, signal: null, error: new Error('ENOENT') })
         else if (outcome !== 'hang') {

@@ -7,7 +7,7 @@ const LETTERS = { p: 'passed', r: 'refused-by-answer', n: 'no-answer' } as const
 /** `p` passed, `r` refused by its answer, `n` no answer; returns the state after each. */
 function states(outcomes: string, limits = { rise: 1, fall: 3 }): string[] {
   let probe = UNKNOWN_HEALTH
-  return [...outcomes].map((letter) => {
+  return outcomes.split('').map((letter) => {
     const outcome: ProbeOutcome = LETTERS[letter as keyof typeof LETTERS] // letters of the table
     probe = probeAfter(probe, outcome, limits)
     return healthOf([probe])

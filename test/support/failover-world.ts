@@ -430,7 +430,9 @@ export class FailoverWorld {
       child: () => log,
       info: ({ action, sentence }, message) => {
         if (message !== 'decision') return
-        this.decisions.push(`${this.timeline.nowMs} ${member} ${action}: ${sentence}`)
+        this.decisions.push(
+          `${this.timeline.nowMs} ${member} ${String(action)}: ${String(sentence)}`,
+        )
         this.onDecision(member, String(action))
       },
     }

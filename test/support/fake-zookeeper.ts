@@ -78,7 +78,7 @@ export class FakeZooKeeper {
   expire(id: bigint): void {
     const session = this.sessions.get(id)
     if (!this.sessions.delete(id)) return
-    for (const [path, node] of [...this.nodes]) if (node.owner === id) this.remove(path, id)
+    for (const [path, node] of Array.from(this.nodes)) if (node.owner === id) this.remove(path, id)
     session?.drop('expired')
   }
 
@@ -190,8 +190,8 @@ export class FakeSession implements Coordination {
     this.sessionId = id
     this.#enter('connected')
     // What changed while we were away fires the watches, as SetWatches does.
-    for (const path of [...this.#watches.keys()]) this.fire(path, 'dataChanged')
-    for (const path of [...this.#childWatches.keys()]) this.fireChildren(path)
+    for (const path of Array.from(this.#watches.keys())) this.fire(path, 'dataChanged')
+    for (const path of Array.from(this.#childWatches.keys())) this.fireChildren(path)
   }
 
   onState(listener: (state: SessionState) => void): () => void {
@@ -232,7 +232,7 @@ export class FakeSession implements Coordination {
 
   #enter(state: SessionState): void {
     this.state = state
-    for (const listener of [...this.#listeners]) listener(state)
+    for (const listener of Array.from(this.#listeners)) listener(state)
   }
 
   create(path: string, data: Buffer | string | null, options: CreateOptions = {}) {
