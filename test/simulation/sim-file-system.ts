@@ -11,7 +11,7 @@
  *
  * Every change is a numbered effect, so that a sweep can stop the machine before, during or after
  * each one. All choices come from the given Random, all delays from the given Clock: one seed, one
- * history.
+ * history. (Longer than most files: what is current, pending and durable is one model, read as one.)
  */
 import { assert } from '../../ensemble/assert.ts'
 import type { Clock } from '../../ensemble/sys/clock.ts'
