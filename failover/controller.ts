@@ -159,10 +159,12 @@ export class Controller {
     const bootId = await this.#bootId()
     const sameBoot = record.bootId === bootId
     if (record.session !== null) this.#formerSessions.add(record.session.id)
-    if (record.servicePid !== null && sameBoot && this.#service.supervised) {
-      this.#service.adoptProcess(record.servicePid)
+    const { servicePid } = record
+    if (servicePid !== null && sameBoot && this.#service.supervised) {
+      const isSame = (await this.#startOf(servicePid)) === record.serviceStart
+      if (isSame) this.#service.adoptProcess(servicePid)
     }
-    if (!sameBoot) await this.#state.update({ bootId, servicePid: null })
+    if (!sameBoot) await this.#state.update({ bootId, servicePid: null, serviceStart: null })
     const now = this.#sys.clock.monotonicMs()
     this.#adoptUntilMs = now + this.#times.leaseMs
     this.#isRunning = true
@@ -864,6 +866,12 @@ export class Controller {
       const { sessionId: id, sessionPassword: password } = session
       await this.#state.update({ session: { id, password } })
     }
+    this.#watchdog.sessionIs({
+      servers: this.#settings.ensembleConnect,
+      id: session.sessionId.toString(),
+      password: session.sessionPassword.toString('hex'),
+      timeoutMs: session.sessionTimeoutMs,
+    })
     await observer.readAll()
   }
 
@@ -890,7 +898,9 @@ export class Controller {
     this.#service.start()
     this.#health.restart()
     this.#watchdog.serviceIs(this.#service.pid)
-    await this.#state.update({ servicePid: this.#service.pid })
+    const servicePid = this.#service.pid
+    const serviceStart = servicePid === null ? null : await this.#startOf(servicePid)
+    await this.#state.update({ servicePid, serviceStart })
   }
 
   async #doStopService(signal: AbortSignal): Promise<void> {
@@ -1275,6 +1285,16 @@ export class Controller {
 
   #nowText(): string {
     return isoTime(this.#sys.clock.wallMs())
+  }
+
+  /** When a process was started, in the kernel's ticks: pids are given to others later. */
+  async #startOf(pid: number): Promise<string | null> {
+    try {
+      const text = (await this.#sys.files.readFile(`/proc/${pid}/stat`)).toString()
+      return text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? null
+    } catch {
+      return null // no such process, not on Linux, or simulated
+    }
   }
 
   async #bootId(): Promise<string | null> {

@@ -19,6 +19,8 @@ export interface DurableRecord {
   readonly activeToken: bigint | null
   readonly breadcrumb: { readonly mzxid: bigint; readonly data: string } | null
   readonly servicePid: number | null
+  /** When it was started, in the kernel's ticks. */
+  readonly serviceStart: string | null
   /** Pids mean nothing after the host was started again. */
   readonly bootId: string | null
 }
@@ -29,6 +31,7 @@ const EMPTY: DurableRecord = {
   activeToken: null,
   breadcrumb: null,
   servicePid: null,
+  serviceStart: null,
   bootId: null,
 }
 
@@ -107,6 +110,7 @@ function encodeRecord(record: DurableRecord): string {
     breadcrumb:
       breadcrumb === null ? null : { mzxid: breadcrumb.mzxid.toString(), data: breadcrumb.data },
     servicePid: record.servicePid,
+    serviceStart: record.serviceStart,
     bootId: record.bootId,
   }
   return `${JSON.stringify(fields)}\n`
@@ -123,7 +127,7 @@ function decodeRecord(bytes: Buffer, path: string): DurableRecord {
   const session = fields['session'] as { id?: unknown; password?: unknown } | null | undefined // checked below
   const breadcrumb = fields['breadcrumb'] as { mzxid?: unknown; data?: unknown } | null | undefined // checked below
   const mzxid = tokenOf(breadcrumb?.mzxid)
-  const { servicePid, bootId } = fields as { servicePid?: unknown; bootId?: unknown } // checked below
+  const { servicePid, serviceStart, bootId } = fields
   const isSession =
     typeof session?.id === 'string' &&
     /^-?[0-9]{1,20}$/.test(session.id) &&
@@ -139,6 +143,7 @@ function decodeRecord(bytes: Buffer, path: string): DurableRecord {
         ? { mzxid, data: breadcrumb.data }
         : null,
     servicePid: typeof servicePid === 'number' ? servicePid : null,
+    serviceStart: typeof serviceStart === 'string' ? serviceStart : null,
     bootId: typeof bootId === 'string' ? bootId : null,
   }
 }

@@ -8,7 +8,7 @@ import type { Child } from '../ensemble/sys/process.ts'
 import type { Sys } from '../ensemble/sys/sys.ts'
 import type { GroupSettings } from './settings.ts'
 import { expandUrl, ownValues } from './templates.ts'
-import type { Feed } from './watchdog.ts'
+import type { Feed, WatchedSession } from './watchdog.ts'
 
 const RESTART_MS = 1000
 
@@ -49,6 +49,10 @@ export class WatchdogLink {
     this.#feed({ kind: 'service', servicePid })
   }
 
+  sessionIs(session: WatchedSession): void {
+    this.#feed({ kind: 'session', session })
+  }
+
   /** The controller ends in order. */
   part(): void {
     this.#feed({ kind: 'part' })
@@ -56,9 +60,8 @@ export class WatchdogLink {
   }
 
   #feed(feed: Feed): void {
-    // What a watchdog that is started anew must be told: the service, and the last deadline.
-    if (feed.kind === 'service') this.#last = [feed, ...this.#last.filter(isDeadline)]
-    else this.#last = [...this.#last.filter((one) => !isDeadline(one)), feed]
+    // What a watchdog that is started anew must be told: the last of each sort.
+    this.#last = [...this.#last.filter((one) => sortOf(one) !== sortOf(feed)), feed]
     this.#child?.write?.(`${JSON.stringify(feed)}\n`)
   }
 
@@ -102,6 +105,6 @@ export class WatchdogLink {
   }
 }
 
-function isDeadline(feed: Feed): boolean {
-  return feed.kind !== 'service'
+function sortOf({ kind }: Feed): 'service' | 'session' | 'deadline' {
+  return kind === 'service' || kind === 'session' ? kind : 'deadline'
 }

@@ -6,9 +6,12 @@
  * are ignored while the controller lives; the end of stdin means that the controller has died.
  */
 /* oxlint-disable no-restricted-globals, no-restricted-imports */
+import { Client } from '../ensemble/client/index.ts'
 import { nodeClock } from '../ensemble/sys/node-clock.ts'
 import { nodeHttp } from '../ensemble/sys/node-http.ts'
+import { nodeNetwork } from '../ensemble/sys/node-network.ts'
 import { nodeProcess } from '../ensemble/sys/node-process.ts'
+import { nodeRandom } from '../ensemble/sys/node-random.ts'
 import { sleep, type Timer } from '../ensemble/sys/clock.ts'
 import { readClocks } from './lease.ts'
 import { decodeServiceAnswer } from './service-answer.ts'
@@ -19,6 +22,7 @@ import {
   watchdogStep,
   type WatchdogEffect,
   type WatchdogInput,
+  type WatchedSession,
 } from './watchdog.ts'
 
 const [url = '', method = 'POST', timeoutText = '1000'] = process.argv.slice(2)
@@ -31,6 +35,8 @@ let watchdog = NEW_WATCHDOG
 let timer: Timer | null = null
 let work: Promise<void> = Promise.resolve()
 let pending = ''
+/** What was asked to stop has confirmed it, as far as anything was asked. */
+let isStopped = true
 
 function take(input: WatchdogInput): void {
   const now = readClocks(nodeClock)
@@ -48,13 +54,17 @@ async function perform(effect: WatchdogEffect): Promise<void> {
   switch (effect.kind) {
     case 'stop-service': {
       const answer = url === '' ? 'no URL to ask' : await deactivate(effect.token)
-      if (effect.servicePid !== null) await endGroup(effect.servicePid)
+      const hasEnded = effect.servicePid !== null && (await endGroup(effect.servicePid))
+      isStopped = hasEnded || answer === 'standby'
       report(`stopped the service: ${effect.why}; deactivate: ${answer}`)
       return
     }
     case 'end-process':
-      await endGroup(effect.servicePid)
+      isStopped = await endGroup(effect.servicePid)
       report(`ended the service's process: ${effect.why}`)
+      return
+    case 'close-session':
+      if (isStopped) await closeSession(effect.session)
       return
     case 'exit':
       process.exit(0)
@@ -72,12 +82,36 @@ async function deactivate(token: string): Promise<string> {
   }
 }
 
-async function endGroup(pid: number): Promise<void> {
+/** True when the process is gone. */
+async function endGroup(pid: number): Promise<boolean> {
   nodeProcess.killGroup(pid, 'SIGTERM')
   for (let passedMs = 0; passedMs < KILL_AFTER_MS && nodeProcess.isAlive(pid); passedMs += 10) {
     await sleep(nodeClock, 10)
   }
   nodeProcess.killGroup(pid, 'SIGKILL')
+  for (let passedMs = 0; passedMs < KILL_AFTER_MS && nodeProcess.isAlive(pid); passedMs += 10) {
+    await sleep(nodeClock, 10)
+  }
+  return !nodeProcess.isAlive(pid)
+}
+
+/** Resumes the dead controller's session only to close it: its lock is free at once. */
+async function closeSession(watched: WatchedSession): Promise<void> {
+  const client = new Client(
+    watched.servers,
+    {
+      sessionTimeoutMs: watched.timeoutMs,
+      session: { id: BigInt(watched.id), password: Buffer.from(watched.password, 'hex') },
+    },
+    { clock: nodeClock, random: nodeRandom, network: nodeNetwork },
+  )
+  client.start()
+  try {
+    await client.connected({ signal: AbortSignal.timeout(watched.timeoutMs) })
+  } catch {
+    // Expired already, or nobody to be reached: it ends by itself.
+  }
+  await client.close()
 }
 
 /** stderr reaches the controller's log while there is one. */

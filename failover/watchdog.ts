@@ -21,12 +21,23 @@ export type Feed =
   | { readonly kind: 'disarm' }
   /** The service's pid has changed; nothing is active. */
   | { readonly kind: 'service'; readonly servicePid: number | null }
+  /** The session to close once the service of a dead controller is stopped (H-14). */
+  | { readonly kind: 'session'; readonly session: WatchedSession }
   /** The controller ends in order: leave everything as it is. */
   | { readonly kind: 'part' }
+
+export interface WatchedSession {
+  readonly servers: string
+  readonly id: string
+  /** Hexadecimal. */
+  readonly password: string
+  readonly timeoutMs: number
+}
 
 export interface Watchdog {
   readonly armed: Extract<Feed, { kind: 'arm' }> | null
   readonly servicePid: number | null
+  readonly session: WatchedSession | null
   readonly isOver: boolean
 }
 
@@ -44,9 +55,16 @@ export type WatchdogEffect =
       readonly why: string
     }
   | { readonly kind: 'end-process'; readonly servicePid: number; readonly why: string }
+  /** Nobody then waits for the expiry; skipped when a stop before it was not confirmed. */
+  | { readonly kind: 'close-session'; readonly session: WatchedSession }
   | { readonly kind: 'exit' }
 
-export const NEW_WATCHDOG: Watchdog = { armed: null, servicePid: null, isOver: false }
+export const NEW_WATCHDOG: Watchdog = {
+  armed: null,
+  servicePid: null,
+  session: null,
+  isOver: false,
+}
 
 /** Handles one input at `now`; effects are in order. */
 export function watchdogStep(
@@ -74,6 +92,9 @@ export function watchdogStep(
       else if (watchdog.servicePid !== null) {
         effects.push({ kind: 'end-process', servicePid: watchdog.servicePid, why })
       }
+      if (watchdog.session !== null) {
+        effects.push({ kind: 'close-session', session: watchdog.session })
+      }
       return { watchdog: over, effects: [...effects, { kind: 'exit' }] }
     }
     case 'feed':
@@ -93,6 +114,8 @@ function onFeed(watchdog: Watchdog, feed: Feed, now: ClockReading) {
       return { watchdog: { ...watchdog, armed: null }, effects: [] }
     case 'service':
       return { watchdog: { ...watchdog, servicePid: feed.servicePid }, effects: [] }
+    case 'session':
+      return { watchdog: { ...watchdog, session: feed.session }, effects: [] }
     case 'part': {
       const effects: readonly WatchdogEffect[] = [{ kind: 'exit' }]
       return { watchdog: { ...watchdog, armed: null, isOver: true }, effects }
@@ -139,6 +162,14 @@ export function parseFeed(line: string): Feed | null {
       return { kind: 'service', servicePid }
     case 'part':
       return { kind: 'part' }
+    case 'session': {
+      const session = fields['session'] as Record<string, unknown> | null // checked below
+      const { servers, id, password, timeoutMs } = session ?? {}
+      if (typeof servers !== 'string' || typeof id !== 'string') return null
+      if (typeof password !== 'string' || typeof timeoutMs !== 'number') return null
+      if (!/^-?[0-9]{1,20}$/.test(id)) return null
+      return { kind: 'session', session: { servers, id, password, timeoutMs } }
+    }
     default:
       return null
   }

@@ -18,6 +18,7 @@ test('everything survives, letter for letter', async () => {
     activeToken: 17n,
     breadcrumb: { mzxid: 4_294_967_309n, data: '{"v":1}' },
     servicePid: 4711,
+    serviceStart: '123456',
     bootId: 'x-y',
   }
   await (await open(files)).update(record)

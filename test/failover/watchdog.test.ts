@@ -18,6 +18,7 @@ const arm = (stopMs: number, token = '7'): Feed => ({
   servicePid: 42,
 })
 const feed = (one: Feed): WatchdogInput => ({ kind: 'feed', feed: one })
+const SESSION = { servers: 'zk:2181', id: '-5', password: '00ff', timeoutMs: 4000 }
 const TICK: WatchdogInput = { kind: 'tick' }
 const DIED: WatchdogInput = { kind: 'controller-died' }
 
@@ -96,6 +97,15 @@ describe('the watchdog', () => {
       ],
       ['50 end-process', '50 exit'],
     ],
+    [
+      'and its session is closed behind the stop, so that nobody waits for its expiry (H-14)',
+      [
+        [0, feed({ kind: 'session', session: SESSION })],
+        [0, feed(arm(100))],
+        [50, DIED],
+      ],
+      ['50 stop-service', '50 close-session', '50 exit'],
+    ],
     ['the controller dies beside nothing', [[50, DIED]], ['50 exit']],
     [
       'the controller parts in order: the service is left alone (H-14)',
@@ -120,6 +130,8 @@ describe('the watchdog', () => {
 
   test('lines are what the controller writes, and nothing else', () => {
     expect(parseFeed(JSON.stringify(arm(100)))).toEqual(arm(100))
+    const session: Feed = { kind: 'session', session: SESSION }
+    expect(parseFeed(JSON.stringify(session))).toEqual(session)
     for (const line of ['', '{', 'null', '{"kind":"arm"}', '{"kind":"burn"}']) {
       expect(parseFeed(line)).toBeNull()
     }
