@@ -120,6 +120,55 @@ test('a part that is killed starts again, and a stopped set-up starts from its d
   expect(sentences).toContain('ended by SIGKILL; starts again in 0.5 s')
 }, 120_000)
 
+test('random kills and stops for a while, under writes (T9, T13)', async () => {
+  await using pair = await Pair.start()
+  await pair.start()
+  const writer = new Writer(pair)
+  const seed = Number(process.env['HOWDAH_SEED'] ?? Date.now() % 100_000)
+  const random = seededRandom(seed)
+  const endMs = performance.now() + SOAK_MS
+  const done: string[] = []
+  while (performance.now() < endMs) {
+    await delay(500 + random() * 4000)
+    const member = random() < 0.5 ? 'a' : 'b'
+    const state = await pair.state(member)
+    if (state === null) continue
+    const victims = {
+      service: state.pid,
+      controller: state.controllerPid,
+      watchdog: state.watchdogPid,
+    }
+    const [name, pid] = Object.entries(victims)[Math.floor(random() * 3)] ?? ['', null]
+    if (pid === null || !isAlive(pid)) continue
+    const isKill = random() < 0.6
+    done.push(`${isKill ? 'kill' : 'stop'} ${name} of ${member}, ${state.role}`)
+    process.kill(pid, isKill ? 'SIGKILL' : 'SIGSTOP')
+    if (isKill) continue
+    await delay(random() * 2 * SESSION_TIMEOUT_MS)
+    if (isAlive(pid)) process.kill(pid, 'SIGCONT')
+  }
+  await pair.untilActive(['a', 'b'], 30_000)
+  const count = writer.accepted.length
+  await pair.until('orders are accepted again', 20_000, async () =>
+    writer.accepted.length > count + 5 ? true : null,
+  )
+  const accepted = await writer.stop()
+  expect(violations(await pair.ledger(), accepted), `seed ${seed}: ${done.join('; ')}`).toEqual([])
+}, 180_000)
+
+const SOAK_MS = 45_000
+
+/** Mulberry32: numbers in [0, 1) from a seed, for a run that can be told again. */
+function seededRandom(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000
+  }
+}
+
 /** Processes that work in `directory`, or name it in their arguments; Linux only. */
 function processesOf(directory: string): number[] {
   const found: number[] = []

@@ -6,6 +6,8 @@
 import { LineCutter } from '../log-lines.ts'
 
 const KILL_AFTER_MS = 5000
+/** What is still listed then is a zombie that nobody collects. */
+const GIVE_UP_AFTER_MS = 7000
 const LOOK_EVERY_MS = 50
 
 const groups = new Set<number>()
@@ -25,11 +27,12 @@ function reap(): void {
   const startedAtMs = performance.now()
   for (const pid of groups) signalGroup(pid, 'SIGTERM')
   const timer = setInterval(() => {
+    const passedMs = performance.now() - startedAtMs
     for (const pid of groups) {
       if (!signalGroup(pid, 0)) groups.delete(pid)
-      else if (performance.now() - startedAtMs > KILL_AFTER_MS) signalGroup(pid, 'SIGKILL')
+      else if (passedMs > KILL_AFTER_MS) signalGroup(pid, 'SIGKILL')
     }
-    if (groups.size === 0) clearInterval(timer)
+    if (groups.size === 0 || passedMs > GIVE_UP_AFTER_MS) clearInterval(timer)
   }, LOOK_EVERY_MS)
 }
 
