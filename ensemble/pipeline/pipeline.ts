@@ -194,6 +194,12 @@ export class Pipeline {
     for (const session of this.#sessions.due(this.#sessionMs)) this.#endSession(session)
   }
 
+  /** Removes the ephemerals of a session that does not exist (left by a crash of Apache's server). */
+  endOrphan(sessionId: bigint): void {
+    const body = this.#preparer.closeSession(sessionId, this.#nextZxid())
+    this.#appendFor(sessionId, null, 0, Op.closeSession, body)
+  }
+
   /** Removes a container or TTL node, if it may still go when its turn comes (I-58). */
   reap(path: string): void {
     const asker = { sessionId: 0n, authIds: [], zxid: this.#nextZxid(), time: this.#wallMs }

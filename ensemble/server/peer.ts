@@ -139,6 +139,9 @@ export class Peer implements ConnectionHost, ServerView {
       settings: { ...settings, schemes: schemesOf(settings) },
     })
     this.#isServing = true
+    // Ephemerals of sessions that nobody has: their end is a transaction like any other (I-54).
+    this.#beginTurn()
+    for (const id of opened.orphanSessions) this.#pipeline.endOrphan(id)
     await this.#listen()
     this.#tick()
     this.#reapTimer = clock.setTimer(settings.containerCheckIntervalMs, () => this.#reap())
@@ -346,6 +349,10 @@ export class Peer implements ConnectionHost, ServerView {
   isCrowded(connection: ClientConnection): boolean {
     const { outstanding } = connection.link
     return outstanding > 0 && this.#pipeline.inFlightCount > this.settings.globalOutstandingLimit
+  }
+
+  later(callback: () => void): void {
+    this.#sys.clock.defer(callback)
   }
 
   paused(connection: ClientConnection, isPaused: boolean): void {

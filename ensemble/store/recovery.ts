@@ -64,6 +64,8 @@ export interface Recovered {
   /** The database was created by us, now or before, not by an Apache server. */
   readonly createdByUs: boolean
   readonly recent: LoggedTxn[]
+  /** Transactions replayed on top of the snapshot: the next one is due that much sooner. */
+  readonly replayedCount: number
   /** Owners of ephemerals that are no known sessions: a leader or lone server drops those nodes. */
   readonly orphanSessions: bigint[]
   readonly repairs: Repair[]
@@ -152,6 +154,7 @@ export async function recover(options: RecoveryOptions, sys: RecoverySys): Promi
     isNew: false,
     createdByUs: snapshotNames.includes(CREATED_MARKER),
     recent: replayed.recent,
+    replayedCount: replayed.appliedCount,
     orphanSessions: [...tree.ephemeralSessions()].filter((id) => !sessions.has(id)),
     repairs,
     isTainted: replayed.repairs.some(
@@ -298,6 +301,7 @@ async function startEmpty(
     isNew: mayCreate,
     createdByUs: mayCreate,
     recent: [],
+    replayedCount: 0,
     orphanSessions: [],
     repairs,
     isTainted: false,

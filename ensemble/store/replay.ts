@@ -45,6 +45,8 @@ export interface LoggedTxn {
 
 export interface Replayed {
   readonly lastZxid: bigint
+  /** Transactions applied on top of the snapshot. */
+  readonly appliedCount: number
   /** The last transactions, oldest first. */
   readonly recent: LoggedTxn[]
   readonly repairs: Repair[]
@@ -77,6 +79,7 @@ export async function replay(options: ReplayOptions, files: FileSystem): Promise
   let lastRead = -1n
   let mismatch: { name: string; offset: number; zxid: bigint } | null = null
   let isBroken = false
+  let appliedCount = 0
 
   for (const log of logs) {
     const path = `${logDirectory}/${log.name}`
@@ -116,6 +119,7 @@ export async function replay(options: ReplayOptions, files: FileSystem): Promise
       lastRead = zxid
       last = zxid
       tree.apply(txn, null)
+      appliedCount += 1
       if (txn.type === Op.createSession) sessions.set(txn.clientId, txn.timeOut)
       else if (txn.type === Op.closeSession) sessions.delete(txn.clientId)
       recent.push({ zxid, payload: Buffer.from(bytes.subarray(start, stop)) })
@@ -161,7 +165,7 @@ export async function replay(options: ReplayOptions, files: FileSystem): Promise
   }
   tree.lastZxid = last
   recent.splice(0, Math.max(0, recent.length - options.recentMax))
-  return { lastZxid: last, recent, repairs, logs: kept }
+  return { lastZxid: last, appliedCount, recent, repairs, logs: kept }
 }
 
 /** Does any of the logs hold a record? @throws StoreError also when that cannot be told */

@@ -127,6 +127,8 @@ export class Store {
       () => sys.clock.monotonicMs(),
     )
     this.#drawLimits()
+    // A server that restarts often must not replay more and more: what it replayed counts.
+    this.#txnsLeft -= recovered.replayedCount
   }
 
   // --- Log --------------------------------------------------------------------------------------
