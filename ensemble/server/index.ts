@@ -1,9 +1,11 @@
 /**
  * Public entry `howdah/server`: one ZooKeeper server in this process.
  */
-import { pinoLogger } from '../sys/pino-logger.ts'
+import { mkdir } from 'node:fs/promises'
 import type { Logger } from '../sys/logger.ts'
 import { nodeSys } from '../sys/node-sys.ts'
+import { pinoLogger } from '../sys/pino-logger.ts'
+import { lockDataDirectory } from './data-directory-lock.ts'
 import { startPeer, type Peer } from './peer.ts'
 import { serverSettings, type ServerSettings } from './server-settings.ts'
 
@@ -17,9 +19,18 @@ export { serverSettings, type ServerSettings } from './server-settings.ts'
  * @throws StoreError when the data directory cannot be used, and the system's error when the port
  *   cannot be opened
  */
-export function startServer(
+export async function startServer(
   settings: Partial<ServerSettings> & Pick<ServerSettings, 'dataDir'>,
   log: Logger = pinoLogger(),
 ): Promise<Peer> {
-  return startPeer(serverSettings(settings), nodeSys(log))
+  await mkdir(settings.dataDir, { recursive: true })
+  const unlock = await lockDataDirectory(settings.dataDir)
+  try {
+    const peer = await startPeer(serverSettings(settings), nodeSys(log))
+    peer.onClosed(unlock)
+    return peer
+  } catch (error) {
+    await unlock()
+    throw error
+  }
 }

@@ -66,6 +66,7 @@ export class Peer implements ConnectionHost, ServerView {
   readonly #perAddress = new Map<string, number>()
   readonly #crowded = new Set<ClientConnection>()
   readonly #dirty: ClientConnection[] = []
+  readonly #closers: (() => Promise<void>)[] = []
   readonly #ofLink = new WeakMap<ClientLink, ClientConnection>()
   readonly #idle: ExpiryBuckets<ClientConnection>
   readonly #sessionClock: SessionClock
@@ -157,7 +158,13 @@ export class Peer implements ConnectionHost, ServerView {
     for (const connection of this.#connections) connection.abort('the server is closing')
     await this.#snapshotting
     await this.#store.close()
+    for (const release of this.#closers) await release()
     this.#sys.log.info({ zxid: hex(this.lastZxid) }, 'closed')
+  }
+
+  /** Calls `release` once everything is closed. */
+  onClosed(release: () => Promise<void>): void {
+    this.#closers.push(release)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
