@@ -84,6 +84,11 @@ export class ClientLink {
     return this.writesPrepared !== this.writesAnswered
   }
 
+  /** Bytes written and not yet handed to the edge. */
+  get replyBytes(): number {
+    return this.#replies === null ? 0 : this.#replies.position
+  }
+
   get hasReplies(): boolean {
     return this.#replies !== null
   }

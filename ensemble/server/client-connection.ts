@@ -23,6 +23,8 @@ export interface ConnectionHost {
   request(connection: ClientConnection, bytes: Buffer, start: number, end: number): void
   /** Whether this connection must not send more requests for now. */
   isCrowded(connection: ClientConnection): boolean
+  /** Calls back in a later turn. */
+  later(callback: () => void): void
   /** Told when a crowded connection is paused, to call `updateFlow` when there is room again. */
   paused(connection: ClientConnection, isPaused: boolean): void
   closed(connection: ClientConnection, why: string): void
@@ -30,8 +32,13 @@ export interface ConnectionHost {
 
 /** Replies up to this size are copied, so that their writer can be used again at once. */
 const COPIED_BYTES_MAX = 16_384
-/** Above this much that a client has not taken, its requests are not read. */
+/**
+ * Above this much that a client has not taken, its requests are not looked at: a segment of 64 KiB can
+ * ask for a gigabyte.
+ */
 const UNSENT_BYTES_PAUSE = 1_048_576
+/** Reads that may wait for one write of their client; all of them are answered in the same turn. */
+const WAITING_MAX = 64
 
 export class ClientConnection implements ConnectionHandlers {
   readonly socket: Connection
@@ -46,10 +53,16 @@ export class ClientConnection implements ConnectionHandlers {
   #hasConnected = false
   #isPaused = false
   #why = 'closed by the client'
-  readonly #onFrame = (bytes: Buffer, start: number, end: number): void => {
-    if (this.#hasConnected) return this.#host.request(this, bytes, start, end)
-    this.#hasConnected = true
-    this.#host.connect(this, bytes, start, end)
+  readonly #onFrame = (bytes: Buffer, start: number, end: number): boolean => {
+    if (this.#hasConnected) this.#host.request(this, bytes, start, end)
+    else {
+      this.#hasConnected = true
+      this.#host.connect(this, bytes, start, end)
+    }
+    const { link } = this
+    // What follows a closeSession is not looked at, garbage neither.
+    if (link.isEnding) return false
+    return link.replyBytes <= UNSENT_BYTES_PAUSE && link.waiting.length < WAITING_MAX
   }
 
   constructor(host: ConnectionHost, socket: Connection) {
@@ -69,13 +82,19 @@ export class ClientConnection implements ConnectionHandlers {
       const word = bytes.toString('latin1', 0, 4)
       if (isFourLetterWord(word)) return this.#answerWord(word)
     }
+    this.#cut(bytes)
+    this.updateFlow()
+  }
+
+  /** Goes on with the frames that are there, and with those in `bytes`. */
+  #cut(bytes: Buffer | null): void {
     try {
-      this.#cutter.push(bytes, this.#onFrame)
+      if (bytes === null) this.#cutter.resume(this.#onFrame)
+      else this.#cutter.push(bytes, this.#onFrame)
     } catch (error) {
       if (!(error instanceof WireError)) throw error
-      return this.abort(error.message)
+      this.abort(error.message)
     }
-    this.updateFlow()
   }
 
   onDrain(): void {
@@ -104,14 +123,22 @@ export class ClientConnection implements ConnectionHandlers {
     if (this.socket.queuedBytes > unsentBytesMax) {
       return this.abort(`${this.socket.queuedBytes} bytes wait to be read by the client`)
     }
-    if (this.link.isClosing) this.socket.end()
+    if (this.link.isClosing) this.#finish()
+    // Others get their turn before the rest of what one client has asked for.
+    else if (this.#cutter.isStopped) this.#host.later(() => this.updateFlow())
     else this.updateFlow()
   }
 
   /** Closes once what is written has been sent. */
   end(why: string): void {
     this.#why = why
-    if (!this.link.hasReplies) this.socket.end()
+    if (!this.link.hasReplies) this.#finish()
+  }
+
+  /** Sends what is queued and closes our side; a paused socket would not see the client close its. */
+  #finish(): void {
+    this.socket.end()
+    this.socket.resume()
   }
 
   /** Closes now. */
@@ -128,13 +155,22 @@ export class ClientConnection implements ConnectionHandlers {
     this.socket.end()
   }
 
-  /** Stops to read a client that does not read, or that has too much outstanding. */
+  /** Stops to read a client that does not read, or that has too much outstanding (F-22). */
   updateFlow(): void {
-    const isFull = this.socket.queuedBytes > UNSENT_BYTES_PAUSE || this.#host.isCrowded(this)
+    if (this.link.isClosing) return
+    if (this.#cutter.isStopped && !this.#isFull) this.#cut(null)
+    const isFull = this.#isFull || this.#cutter.isStopped
     if (isFull === this.#isPaused) return
     this.#isPaused = isFull
     this.#host.paused(this, isFull)
     if (isFull) this.socket.pause()
     else this.socket.resume()
+  }
+
+  get #isFull(): boolean {
+    const { link, socket } = this
+    if (link.isEnding) return true
+    if (link.replyBytes > UNSENT_BYTES_PAUSE || link.waiting.length >= WAITING_MAX) return true
+    return socket.queuedBytes > UNSENT_BYTES_PAUSE || this.#host.isCrowded(this)
   }
 }
