@@ -1097,6 +1097,9 @@ export class Controller {
     const { token } = grant
     const data = encodeValue({ member, address, token, incarnation: this.#incarnation })
     const present = observer.breadcrumb
+    for (const word of observer.config?.value.confirmedOff ?? []) {
+      this.#log.warn({ ...word }, 'an operator had said that this member is off')
+    }
     let mzxid: bigint
     try {
       if (present === null) {

@@ -89,6 +89,17 @@ export interface FencingStatus {
 export interface ConfigValue {
   readonly paused: { readonly reason: string; readonly by: string } | null
   readonly drained: Readonly<Record<string, string>>
+  readonly confirmedOff: readonly ConfirmedOff[]
+}
+
+/** An operator's word that a member is off, for one situation only (H-7). */
+export interface ConfirmedOff {
+  readonly member: string
+  /** Version and token of the breadcrumb that it is for. */
+  readonly breadcrumbVersion: number | null
+  readonly token: bigint
+  readonly by: string
+  readonly at: string
 }
 
 export interface RequestValue {
@@ -217,11 +228,28 @@ export function decodeConfig(data: Buffer | null): ConfigValue {
   for (const [member, reason] of Object.entries(objectOf(fields['drained']))) {
     drained[member] = textOf(reason) ?? ''
   }
-  if (paused === undefined || paused === null || paused === false) return { paused: null, drained }
+  const confirmedOff: ConfirmedOff[] = []
+  for (const one of arrayOf(fields['confirmedOff'])) {
+    const word = objectOf(one)
+    const member = textOf(word['member'])
+    const token = tokenOf(word['token'])
+    if (member === null || token === null) continue
+    confirmedOff.push({
+      member,
+      token,
+      breadcrumbVersion: numberOf(word['breadcrumbVersion']),
+      by: textOf(word['by']) ?? '',
+      at: textOf(word['at']) ?? '',
+    })
+  }
+  if (paused === undefined || paused === null || paused === false) {
+    return { paused: null, drained, confirmedOff }
+  }
   const why = objectOf(paused)
   return {
     paused: { reason: textOf(why['reason']) ?? '', by: textOf(why['by']) ?? '' },
     drained,
+    confirmedOff,
   }
 }
 

@@ -19,7 +19,7 @@ export { Guard, NotPermitted, type GuardAnswer, type GuardHeaders } from './guar
 export { initGroup, GroupExistsError, type InitOptions } from './init.ts'
 export { readGroupStatus } from './group-status.ts'
 export type { GroupStatus, MemberStatus, OwnWord } from './group-status.ts'
-export { outcomeOf, setDrained, setPaused, submitRequest } from './requests.ts'
+export { confirmOff, outcomeOf, setDrained, setPaused, submitRequest } from './requests.ts'
 export type { NewRequest, RequestOutcome } from './requests.ts'
 export { readHistory } from './history.ts'
 export { groupPaths, type GroupPaths, type HistoryValue, type Problem } from './group-nodes.ts'

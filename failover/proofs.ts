@@ -72,7 +72,10 @@ export function unprovenTargets(
   if (view.rules.protection.includes('token')) return null // H-1 d
   const leaseEndsAtMs = view.rules.protection.includes('lease') ? former.endsAtMs : null
   if (leaseEndsAtMs !== null && view.now.monotonicMs >= leaseEndsAtMs) return null // H-1 c
-  const targets = required.filter((member) => grant.proofs[member] === undefined)
+  const said = view.group?.confirmedOff ?? []
+  const targets = required.filter(
+    (member) => grant.proofs[member] === undefined && !said.includes(member),
+  )
   if (targets.length === 0) return null
   for (const target of targets) {
     const method = nextMethod(view, grant, target, leaseEndsAtMs !== null)

@@ -6,10 +6,13 @@
  */
 import { codeOf, type Coordination } from './coordination.ts'
 import {
+  decodeBreadcrumb,
   decodeConfig,
   decodeFields,
   decodeRequest,
   encodeValue,
+  type ConfigValue,
+  type ConfirmedOff,
   type GroupPaths,
 } from './group-nodes.ts'
 import { readHistory } from './history.ts'
@@ -91,22 +94,48 @@ export function setDrained(
   member: string,
   reason: string | null,
 ): Promise<void> {
-  return changeConfig(session, paths, (drained) => {
+  return changeConfig(session, paths, ({ drained }) => {
     const { [member]: _, ...others } = drained
     return { drained: reason === null ? others : { ...others, [member]: reason } }
   })
+}
+
+/**
+ * States that an operator has turned a member off (H-7): bound to the breadcrumb as it is now, and kept
+ * with the name of who said it.
+ *
+ * @throws Error when there is no breadcrumb: then there is nothing that the word could be bound to
+ */
+export async function confirmOff(
+  session: Coordination,
+  paths: GroupPaths,
+  word: { member: string; by: string; at: string },
+): Promise<ConfirmedOff> {
+  const { data, stat } = await session.get(paths.breadcrumb)
+  const token = decodeBreadcrumb(data)?.token ?? 0n
+  const bound = { ...word, breadcrumbVersion: stat.version, token }
+  await changeConfig(session, paths, ({ confirmedOff }) => ({
+    // Words for other breadcrumbs are void: the next one to write need not carry them on.
+    confirmedOff: [
+      ...confirmedOff.filter(
+        (one) => one.breadcrumbVersion === stat.version && one.token === token,
+      ),
+      bound,
+    ],
+  }))
+  return bound
 }
 
 /** Reads, changes, writes at the version read; again when somebody was faster. */
 async function changeConfig(
   session: Coordination,
   paths: GroupPaths,
-  change: (drained: Readonly<Record<string, string>>) => object,
+  change: (config: ConfigValue) => object,
 ): Promise<void> {
   for (;;) {
     const { data, stat } = await session.get(paths.config)
     const fields = decodeFields(data) ?? {}
-    const value = encodeValue({ ...fields, ...change(decodeConfig(data).drained) })
+    const value = encodeValue({ ...fields, ...change(decodeConfig(data)) })
     try {
       await session.set(paths.config, value, stat.version)
       return

@@ -39,8 +39,23 @@ export function viewOfGroup(observer: GroupObserver, identity: Identity): GroupV
     drained: config?.drained[settings.member] ?? null,
     mismatches: mismatchesOf(observer, settings),
     peers: peersOf(observer, settings),
+    confirmedOff: confirmedOffOf(observer),
     requests: requestsOf(observer, identity.now),
   }
+}
+
+/**
+ * An operator's word counts for the breadcrumb that it names, at its version: a later
+ * grant writes the breadcrumb and makes it void. Without a breadcrumb there is nothing to bind it to.
+ */
+function confirmedOffOf({ config, breadcrumb }: GroupObserver): string[] {
+  const crumb = breadcrumb === null ? null : decodeBreadcrumb(breadcrumb.data)
+  return (config?.value.confirmedOff ?? [])
+    .filter(({ breadcrumbVersion, token }) => {
+      if (breadcrumb === null) return false
+      return breadcrumbVersion === breadcrumb.stat.version && token === (crumb?.token ?? 0n)
+    })
+    .map(({ member }) => member)
 }
 
 function pausedOf({ config }: GroupObserver): string | null {

@@ -90,6 +90,8 @@ export interface GroupView {
   /** Members whose configuration differs, with the keys (H-17). */
   readonly mismatches: readonly string[]
   readonly peers: readonly PeerView[]
+  /** Members of which an operator has said, for this very breadcrumb, that they are off (H-7). */
+  readonly confirmedOff: readonly string[]
   readonly requests: readonly RequestView[]
   /** Observations are older than the last reconnect or a create of unknown outcome. */
   readonly isStale: boolean
@@ -160,7 +162,7 @@ export type Cause =
   | 'fencing-failed'
 
 /** Why a member cannot act any more (H-1). */
-export type Proof = 'reported-standby' | 'fenced' | 'confirmed-off'
+export type Proof = 'reported-standby' | 'fenced'
 
 export interface Grant {
   readonly token: bigint

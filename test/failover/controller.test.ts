@@ -1,5 +1,7 @@
 /** Two controllers against a ZooKeeper in memory, under a step clock. */
 import { describe, expect, test } from 'vitest'
+import { groupPaths } from '../../failover/group-nodes.ts'
+import { confirmOff } from '../../failover/requests.ts'
 import { FailoverWorld } from '../support/failover-world.ts'
 
 const ROOT = '/howdah/test/groups/orders'
@@ -319,6 +321,32 @@ describe('operators', () => {
     expect(world.zookeeper.childrenOf(`${ROOT}/requests`)).toEqual([])
     const history = world.zookeeper.childrenOf(`${ROOT}/history`).toSorted()
     expect(world.zookeeper.text(`${ROOT}/history/${history.at(-1)}`)).toContain('refused: b is not')
+  })
+
+  test('a member said to be off counts as proven, for this breadcrumb only (H-7)', async () => {
+    const world = await running(['a', 'b'], { protection: [] })
+    world.killService('a')
+    world.killController('a')
+    await world.timeline.advance(15_000)
+    const { controller, session } = world.place('b')
+    expect(controller.status.role).toBe('standby')
+    expect(controller.status.problems.map((one) => one.code)).toContain('fencing-unconfirmed')
+    const said = confirmOff(session!, groupPaths('test', 'orders'), {
+      member: 'a',
+      by: 'ann',
+      at: '2026-11-21T03:00:00.000Z',
+    })
+    await world.untilActive('b', 40_000)
+    expect(await said).toMatchObject({ member: 'a', by: 'ann' })
+    // The new breadcrumb has another version: what was said is void.
+    world.restartController('a')
+    await world.timeline.advance(1000)
+    world.killService('b')
+    await world.restartService('a')
+    world.killController('b')
+    await world.timeline.advance(15_000)
+    expect(world.place('a').service.guard.role).toBe('standby')
+    expect(world.violations).toEqual([])
   })
 
   test('a paused group replaces nobody, and its protection goes on', async () => {

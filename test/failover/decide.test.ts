@@ -31,6 +31,7 @@ const GROUP: GroupView = {
   drained: null,
   mismatches: [],
   peers: [{ member: 'b', healthy: true, eligible: true, priority: 50 }],
+  confirmedOff: [],
   requests: [],
   isStale: false,
 }
@@ -282,6 +283,11 @@ describe('with the lock, in the order of H-4', () => {
         { rules: noLease },
       ),
       { kind: 'abandon', cause: 'fencing-failed' },
+    ],
+    [
+      'an operator says that it is off (H-7)',
+      winner(before, { group: group({ lock: MY_LOCK, lease: OWN_LEASE, confirmedOff: ['b'] }) }),
+      { kind: 'verify', stage: 'after-fencing' },
     ],
     [
       'proven: a fresh read, after fencing',
