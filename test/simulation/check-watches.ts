@@ -30,7 +30,7 @@ export function checkWatches(
   /** Index into the model's changes: those before it have been accounted for. */
   let cursor = 0
   /** Events due at one zxid, not yet seen. */
-  let due: Change[] = []
+  const due: Change[] = []
   /** Events of setWatches, which come before its reply with zxid -1. */
   let unnumbered: WireWatch[] = []
   let isBroken = false

@@ -24,6 +24,22 @@ export function withoutBreadcrumbs(client: Client, self: string): Coordination {
           return read
         }
       }
+      if (name === 'exists') {
+        return async (...[path, options]: Parameters<Coordination['exists']>) => {
+          const stat = await target.exists(path, options)
+          if (stat === null || !path.endsWith('/breadcrumb')) return stat
+          return isOthers((await target.get(path)).data) ? null : stat
+        }
+      }
+      if (name === 'create') {
+        // What it did not look at, it writes over.
+        return async (...[path, data, options]: Parameters<Coordination['create']>) => {
+          if (!path.endsWith('/breadcrumb')) return target.create(path, data, options)
+          if ((await target.exists(path)) === null) return target.create(path, data, options)
+          await target.set(path, data)
+          return { path }
+        }
+      }
       const value: unknown = Reflect.get(target, name, target)
       return typeof value === 'function' ? (value.bind(target) as unknown) : value
     },

@@ -45,6 +45,7 @@ const FAULTS = [
   'member-power-loss',
   'crash-at-effect',
   'pause-controller',
+  'pause-active',
   'pause-service',
   'pause-member',
   'pause-server',
@@ -390,7 +391,7 @@ class FailoverRun {
   #victim(): Member {
     const holder = this.#resource.holders.at(-1)?.member
     const active = this.#members.find(({ name }) => name === holder)
-    if (active !== undefined && this.#random.chance(0.6)) return active
+    if (active !== undefined && this.#random.chance(0.7)) return active
     return this.#random.pick(this.#members)
   }
 
@@ -429,6 +430,16 @@ class FailoverRun {
         return
       case 'pause-controller':
         return this.#pause(controller, null, holdMs)
+      case 'pause-active': {
+        // T5: the service lives on and writes, while nobody renews its lease.
+        const holder = this.#resource.holders.at(-1)?.member
+        const active = this.#members.find(({ name }) => name === holder)
+        return this.#pause(
+          active?.controller ?? null,
+          null,
+          Math.max(holdMs, 0.9 * sessionTimeoutMs),
+        )
+      }
       case 'pause-service':
         return this.#pause(null, service, holdMs)
       case 'pause-member':

@@ -122,7 +122,7 @@ class ServerRun {
     const { network, disk, clockRate } = this.options
     this.simulation = new Simulation(seed, {
       network,
-      disk: { ...disk, liesAboutSync: plant.repliesBeforeSync ?? false },
+      disk: { ...disk, syncsLateMs: plant.repliesBeforeSync === true ? 20 : 0 },
     })
     const { world } = this.simulation
     this.#random = world.stream('faults')

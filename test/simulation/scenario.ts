@@ -21,7 +21,7 @@ export type Scenario = (seed: number, plant?: Plant) => Promise<RunResult>
 
 /** Bugs that a run plants on purpose, to show that the checkers find them (D-16). */
 export interface Plant {
-  /** Syncs return before anything is durable: replies leave before the log is safe. */
+  /** The log's writes return before they are durable: replies leave before the log is safe. */
   readonly repliesBeforeSync?: boolean
   /** Controllers do not look at the breadcrumb of others before they become active. */
   readonly skipsBreadcrumb?: boolean

@@ -17,8 +17,8 @@ export interface DiskOptions {
   /** How likely an operation takes `slowMs`. */
   slowChance: number
   slowMs: number
-  /** A planted bug: syncs return early, and nothing is durable before its time. */
-  liesAboutSync: boolean
+  /** A planted bug: writes and syncs return at once, and reach the disk this much later; 0: honest. */
+  syncsLateMs: number
 }
 
 export const calmDisk: DiskOptions = {
@@ -26,7 +26,7 @@ export const calmDisk: DiskOptions = {
   syncMeanMs: 1,
   slowChance: 0,
   slowMs: 500,
-  liesAboutSync: false,
+  syncsLateMs: 0,
 }
 
 export class SimDisk {
@@ -80,12 +80,10 @@ export class SimDisk {
         )
       })
     }
-    const lies = this.#options.liesAboutSync
     const wrapFile = (file: File): File => ({
       read: (position, length) => call('file:read', () => file.read(position, length)),
       write: (bytes, position) => call('file:write', () => file.write(bytes, position)),
-      datasync: () =>
-        call('file:datasync', () => (lies ? file.size().then(() => {}) : file.datasync())),
+      datasync: () => call('file:datasync', () => file.datasync()),
       truncate: (length) => call('file:truncate', () => file.truncate(length)),
       size: () => call('file:size', () => file.size()),
       chmod: (mode) => call('file:chmod', () => file.chmod(mode)),
@@ -94,8 +92,10 @@ export class SimDisk {
     return {
       open: (path, mode) =>
         call('file:open', async () => {
-          const honest = lies && mode === 'create-synced' ? 'create' : mode
-          return wrapFile(await files.open(path, honest))
+          const file = await files.open(path, mode)
+          const { syncsLateMs } = this.#options
+          const isLate = syncsLateMs > 0 && path.includes('/log.')
+          return wrapFile(isLate ? this.#late(file, syncsLateMs) : file)
         }),
       readFile: (path) => call('file:read-all', () => files.readFile(path)),
       list: (path) => call('file:list', () => files.list(path)),
@@ -105,6 +105,36 @@ export class SimDisk {
       makeDirectory: (path) => call('file:mkdir', () => files.makeDirectory(path)),
       syncDirectory: (path) => call('file:sync-dir', () => files.syncDirectory(path)),
       freeBytes: (path) => call('file:free', () => files.freeBytes(path)),
+    }
+  }
+
+  /** The planted bug: what is written waits its turn, in order, and its writer does not. */
+  #late(file: File, lateMs: number): File {
+    let last: Promise<unknown> = Promise.resolve()
+    const behind = <T>(act: () => Promise<T>): Promise<T> => {
+      const next = last.then(act)
+      last = next.catch(() => {})
+      return next
+    }
+    const pause = () =>
+      new Promise<void>((resolve) => {
+        this.#world.schedule(null, lateMs * 1000, 'disk:late', 0, resolve)
+      })
+    return {
+      read: (position, length) => behind(() => file.read(position, length)),
+      write(bytes, position) {
+        const copy = Buffer.from(bytes)
+        void behind(() => pause().then(() => file.write(copy, position)))
+        return Promise.resolve()
+      },
+      datasync() {
+        void behind(() => file.datasync())
+        return Promise.resolve()
+      },
+      truncate: (length) => behind(() => file.truncate(length)),
+      size: () => behind(() => file.size()),
+      chmod: (mode) => behind(() => file.chmod(mode)),
+      close: () => behind(() => file.close()),
     }
   }
 }

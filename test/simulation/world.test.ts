@@ -37,7 +37,7 @@ describe('the world', () => {
     const { world, proc } = worldWithProc(1)
     const order: string[] = []
     const chain = async (name: string) => {
-      for (let step = 0; step < 50; step++) await null
+      for (let step = 0; step < 50; step++) await Promise.resolve()
       order.push(name)
     }
     world.schedule(proc, 10, 'one', 0, () => void chain('first'))
