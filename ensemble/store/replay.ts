@@ -31,7 +31,7 @@ import { follows } from './zxid-order.ts'
 export const ACCEPT_DAMAGE_KEY = 'howdah.acceptDamagedLog'
 
 const HINT =
-  `; restore the file from a backup, or start once with ${ACCEPT_DAMAGE_KEY}=true to go on with ` +
+  `; restore the file from a backup, or start once with -D${ACCEPT_DAMAGE_KEY}=true to go on with ` +
   'what comes before (transactions may be lost; the original is kept aside)'
 
 /** In a transaction header: behind clientId and cxid. */
