@@ -97,7 +97,7 @@ describe(`kill -9 under load, seed ${SEED}`, () => {
     expect(loads.flatMap((load) => load.checkAll(dump))).toEqual([])
     expect(checkShared(dump, loads)).toEqual([])
     const acknowledged = loads.reduce((sum, load) => sum + load.acknowledged, 0)
-    console.info(`${ROUNDS} kills, ${acknowledged} acknowledged writes, ${dump.size} nodes`)
+    process.stdout.write(`${ROUNDS} kills, ${acknowledged} acknowledged, ${dump.size} nodes\n`)
     expect(acknowledged).toBeGreaterThan(ROUNDS * 20)
     // The small settings did what they are for.
     const files = readdirSync(join(folder, 'data/version-2'))
