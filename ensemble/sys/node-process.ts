@@ -1,5 +1,6 @@
 /** Child processes by node:child_process, each leader of its own process group. */
 import { spawn as nodeSpawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import type { Child, Exit, Process } from './process.ts'
 
 export const nodeProcess: Process = {
@@ -46,9 +47,19 @@ export const nodeProcess: Process = {
   isAlive(pid) {
     try {
       process.kill(pid, 0)
-      return true
+      return !isZombie(pid)
     } catch (error) {
       return (error as NodeJS.ErrnoException).code === 'EPERM'
     }
   },
+}
+
+/** It has ended and nobody has collected its status: its parent died, and PID 1 does not care. */
+function isZombie(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    return stat.charAt(stat.lastIndexOf(')') + 2) === 'Z'
+  } catch {
+    return false // not on Linux
+  }
 }
