@@ -283,7 +283,9 @@ export class CrashLoad {
     const found = await this.#read(path)
     const known = this.known.get(path)
     if (pending.kind === 'create') {
-      if (found !== null && found.data !== pending.data) problems.push(`${path} has other data`)
+      if (found !== null && found.data !== pending.data) {
+        problems.push(`${path}: '${pending.data}' was asked for, it is ${describe(found)}`)
+      }
       if (pending.twin !== undefined) {
         const twin = await this.#read(pending.twin)
         if ((twin === null) !== (found === null)) problems.push(`half a transaction: ${path}`)
@@ -296,7 +298,10 @@ export class CrashLoad {
           : pending.kind === 'set'
             ? found?.data === pending.data && found.stat.version === known!.stat.version + 1
             : found?.stat.aversion === known!.stat.aversion + 1 && found.data === known!.data
-      if (!isDone) problems.push(...compare(path, known!, found))
+      if (!isDone) {
+        const asked = ` (asked for: ${pending.kind} '${pending.data.slice(0, 12)}')`
+        problems.push(...compare(path, known!, found).map((problem) => problem + asked))
+      }
     }
     if (found === null) this.known.delete(path)
     else {
@@ -413,9 +418,14 @@ const COMPARED = ['czxid', 'mzxid', 'version', 'aversion', 'ephemeralOwner'] as 
 
 function compare(path: string, known: Known, found: Known | null): string[] {
   if (found === null) return [`${path} is lost`]
-  const other = COMPARED.filter((field) => found.stat[field] !== known.stat[field])
-  if (found.data !== known.data) return [`${path} has other data`]
-  return other.map((field) => `${path}: ${field} ${known.stat[field]} became ${found.stat[field]}`)
+  const isSame = COMPARED.every((field) => found.stat[field] === known.stat[field])
+  if (isSame && found.data === known.data) return []
+  return [`${path}: ${describe(known)} became ${describe(found)}`]
+}
+
+function describe({ data, stat }: Known): string {
+  const fields = COMPARED.map((field) => `${field} ${stat[field]}`)
+  return `'${data.slice(0, 12)}' (${data.length}) ${fields.join(' ')}`
 }
 
 async function ignoreExisting(created: Promise<unknown>): Promise<void> {

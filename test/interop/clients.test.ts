@@ -1,0 +1,152 @@
+/**
+ * Foreign clients against our server: kazoo with a program of our own, and where the rig of client
+ * programs is at hand (../shared, or HOWDAH_RIGS) Apache's zkCli, its C and Java clients with Curator,
+ * go-zookeeper and node-zookeeper-client, each with its own checks.
+ *
+ * Skips aloud whatever lacks a tool, a registry or the rig.
+ */
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { homedir, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { afterAll, describe, expect, test } from 'vitest'
+import { freePort, ours, ServerProcess } from '../support/server-process.ts'
+
+const KAZOO = '2.11.0'
+const root = mkdtempSync(join(tmpdir(), 'howdah-clients-'))
+afterAll(() => rmSync(root, { recursive: true, force: true }))
+
+function lacks(tools: readonly string[]): string | null {
+  const missing = tools.filter((tool) => spawnSync('which', [tool]).status !== 0)
+  return missing.length === 0 ? null : `no ${missing.join(', ')}`
+}
+
+function skipAloud(what: string, why: string | null): boolean {
+  if (why !== null)
+    process.stderr.write(`SKIPPED ${what} of test/interop/clients.test.ts: ${why}\n`)
+  return why !== null
+}
+
+// kazoo --------------------------------------------------------------------------------------------
+
+/** A Python with kazoo, made on the first run; or why there is none. */
+function kazooPython(): { python: string } | { missing: string } {
+  const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache')
+  const folder = join(cache, `howdah-interop/kazoo-${KAZOO}`)
+  const python = join(folder, 'bin/python')
+  if (existsSync(python)) return { python }
+  const noPython = lacks(['python3'])
+  if (noPython !== null) return { missing: noPython }
+  const staging = `${folder}.${process.pid}`
+  mkdirSync(staging, { recursive: true })
+  const steps = [
+    ['python3', '-m', 'venv', staging],
+    [join(staging, 'bin/python'), '-m', 'pip', 'install', '-q', `kazoo==${KAZOO}`],
+  ]
+  for (const [command = '', ...words] of steps) {
+    const { status, stderr } = spawnSync(command, words, { encoding: 'utf8' })
+    if (status === 0) continue
+    rmSync(staging, { recursive: true, force: true })
+    return { missing: `${words.slice(0, 3).join(' ')} failed: ${stderr.trim().split('\n').at(-1)}` }
+  }
+  renameSync(staging, folder)
+  return { python }
+}
+
+const kazoo = kazooPython()
+const kazooMissing = 'missing' in kazoo ? kazoo.missing : null
+
+describe.skipIf(skipAloud('kazoo', kazooMissing))('kazoo', () => {
+  test('nodes, sequences, watches, multi, a killed client, a killed server (F-1, I-28, I-42, I-50)', async () => {
+    if ('missing' in kazoo) return
+    const options = { folder: join(root, 'kazoo'), port: await freePort() }
+    let server = await ServerProcess.start(ours, options)
+    const program = join(import.meta.dirname, 'kazoo_basics.py')
+    const child = spawn(kazoo.python, [program, server.connectString], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+    })
+    let errors = ''
+    child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()))
+    const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
+    const lines: string[] = []
+    try {
+      for await (const line of createInterface({ input: child.stdout })) {
+        if (line === '@kill') {
+          await server.kill()
+          server = await ServerProcess.start(ours, options)
+          child.stdin.write('done\n')
+        } else lines.push(line)
+      }
+      expect(lines.filter((line) => !line.startsWith('ok '))).toEqual([])
+      expect(await ended, errors).toBe(0)
+      expect(lines.length).toBeGreaterThanOrEqual(26)
+    } finally {
+      child.kill('SIGKILL')
+      await server.kill()
+    }
+  })
+})
+
+// the rig ------------------------------------------------------------------------------------------
+
+const rigs = process.env['HOWDAH_RIGS'] ?? join(import.meta.dirname, '../../../shared/rigs')
+const rig = join(rigs, 'clients/run')
+
+interface Part {
+  readonly tools: readonly string[]
+  /** Checks that pass; fewer mean that some did not run. */
+  readonly passed: number
+  /** Checks of the config node, which is empty on a lone server, Apache's too. */
+  readonly failing: readonly string[]
+}
+
+const parts: Readonly<Record<string, Part>> = {
+  zkcli: { tools: ['java', 'mvn'], passed: 60, failing: ['zkcli: config -s'] },
+  c: { tools: ['cc', 'dpkg-deb'], passed: 38, failing: ['c: getconfig'] },
+  java: { tools: ['java', 'javac', 'mvn'], passed: 55, failing: ['java: curator: getConfig'] },
+  go: { tools: ['go'], passed: 28, failing: ['go: config node'] },
+  node: { tools: ['node', 'npm'], passed: 20, failing: [] },
+}
+
+describe('the rig of foreign clients', () => {
+  for (const [name, { tools, passed, failing }] of Object.entries(parts)) {
+    const missing = existsSync(rig) ? lacks(['python3', ...tools]) : `no ${rig}`
+    const title = `${name}: every check that a lone Apache server passes`
+    if (skipAloud(name, missing)) {
+      test.skip(`${title} (${missing})`)
+      continue
+    }
+    test(title, async () => {
+      const { lines, output } = await runRig(name)
+      const bad = lines.filter((line) => line.startsWith('FAIL '))
+      const unexpected = bad.filter(
+        (line) => !failing.some((check) => line.startsWith(`FAIL ${check}: `)),
+      )
+      expect(unexpected, output).toEqual([])
+      const good = lines.filter((line) => line.startsWith('ok '))
+      expect(good.length, output).toBeGreaterThanOrEqual(passed)
+    })
+  }
+})
+
+async function runRig(part: string): Promise<{ lines: string[]; output: string }> {
+  // Its first client port is 101 above its base.
+  const basePort = (await freePort()) - 101
+  const words = ['--servers', '1', '--only', part, '--server-cmd', ours.command.join(' ')]
+  const child = spawn('python3', [rig, ...words, '--base-port', String(basePort)], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  const collect = (chunk: Buffer): void => void (output += chunk.toString())
+  child.stdout.on('data', collect)
+  child.stderr.on('data', collect)
+  // It stops its servers when it is asked to end.
+  const stop = (): void => void child.kill('SIGTERM')
+  process.once('exit', stop)
+  const impatience = setTimeout(stop, 10 * 60_000)
+  await new Promise((resolve) => child.once('close', resolve))
+  clearTimeout(impatience)
+  process.off('exit', stop)
+  return { lines: output.split('\n'), output: output.slice(-3000) }
+}
