@@ -5,45 +5,108 @@
  * Source: server/command/*.java, NIOServerCnxn#checkFourLetterWord, 3.9.5 (client-protocol 10.1).
  */
 import { hex } from '../protocol/zxid.ts'
+import { environment } from './environment.ts'
+import { Decimal } from './json-text.ts'
+import { connections, dump, watchesByPath, watchesBySession } from './listings.ts'
+import { monitorRows } from './metric-values.ts'
 import type { ServerView } from './server-view.ts'
 
 const NOT_SERVING = 'This ZooKeeper instance is not currently serving requests\n'
+const MASK_BYTES = 8
 
 interface Word {
   /** Answers also while no requests are served. */
   readonly always?: true
-  readonly answer: (server: ServerView) => string
-}
-
-const words: Readonly<Record<string, Word>> = {
-  ruok: { always: true, answer: () => 'imok' },
-  isro: { always: true, answer: isReadOnly },
-  srvr: { answer: (server) => `${version(server)}${statistics(server)}` },
-  stat: { answer: (server) => `${version(server)}${clients(server)}${statistics(server)}` },
-  mntr: { answer: monitor },
+  /** Bytes that must come with the word. */
+  readonly argumentBytes?: number
+  readonly answer: (server: ServerView, argument: Buffer) => string | Promise<string>
 }
 
 /** Every word Apache knows: all others are no words, but the start of a frame. */
-const KNOWN = new Set(
-  'conf cons crst dirs dump envi gtmk hash isro mntr ruok srst srvr stat stmk wchc wchp wchs'.split(
-    ' ',
-  ),
-)
+const words: Readonly<Record<string, Word>> = {
+  conf: { answer: configuration },
+  cons: { answer: (server) => `${connections(server, false)}\n` },
+  crst: { answer: resetConnections },
+  dirs: { answer: directories },
+  dump: { answer: dump },
+  envi: { always: true, answer: environmentLines },
+  gtmk: { always: true, answer: ({ traceMask }) => String(traceMask) },
+  hash: { answer: digests },
+  isro: { always: true, answer: isReadOnly },
+  mntr: { answer: monitor },
+  ruok: { always: true, answer: () => 'imok' },
+  srst: { answer: resetStatistics },
+  srvr: { answer: (server) => `${version(server)}${statistics(server)}` },
+  stat: { answer: (server) => `${version(server)}${clients(server)}${statistics(server)}` },
+  stmk: { always: true, argumentBytes: MASK_BYTES, answer: setTraceMask },
+  wchc: { answer: watchesBySession },
+  wchp: { answer: watchesByPath },
+  wchs: { answer: watchSummary },
+}
 
 /** Whether four bytes that start a connection are a command. */
 export function isFourLetterWord(word: string): boolean {
-  return KNOWN.has(word)
+  return Object.hasOwn(words, word)
 }
 
-/** @param allowed words of `4lw.commands.whitelist`; `*` allows all, `srvr` is always allowed */
-export function answerWord(word: string, server: ServerView, allowed: readonly string[]): string {
+/**
+ * @param argument the bytes that came behind the word
+ * @param allowed words of `4lw.commands.whitelist`; `*` allows all, `srvr` is always allowed
+ * @returns the text, or null when the word needs bytes that have not come yet
+ */
+export function answerWord(
+  word: string,
+  argument: Buffer,
+  server: ServerView,
+  allowed: readonly string[],
+): string | Promise<string> | null {
   const command = words[word]
-  const isAllowed = word === 'srvr' || allowed.includes('*') || allowed.includes(word)
+  const isAllowed =
+    word === 'srvr' ||
+    (word === 'isro' && server.mode === 'read-only') ||
+    allowed.includes('*') ||
+    allowed.includes(word)
   if (!isAllowed || command === undefined) {
     return `${word} is not executed because it is not in the whitelist.\n`
   }
+  if (argument.length < (command.argumentBytes ?? 0)) return null
   if (server.mode === null && command.always !== true) return NOT_SERVING
-  return command.answer(server)
+  return command.answer(server, argument)
+}
+
+/** Members of an ensemble print more: their part comes with the ensemble. */
+async function configuration(server: ServerView): Promise<string> {
+  const { settings } = server
+  const sizes = await server.directorySizes()
+  return [
+    `clientPort=${server.clientPort}`,
+    'secureClientPort=-1',
+    `dataDir=${settings.dataDir}/version-2`,
+    `dataDirSize=${sizes.data}`,
+    `dataLogDir=${settings.dataLogDir}/version-2`,
+    `dataLogSize=${sizes.log}`,
+    `tickTime=${settings.tickTimeMs}`,
+    `maxClientCnxns=${settings.maxClientCnxns}`,
+    `minSessionTimeout=${settings.minSessionTimeoutMs}`,
+    `maxSessionTimeout=${settings.maxSessionTimeoutMs}`,
+    `clientPortListenBacklog=${settings.clientPortListenBacklog}`,
+    'serverId=0',
+    '',
+  ].join('\n')
+}
+
+async function directories(server: ServerView): Promise<string> {
+  const sizes = await server.directorySizes()
+  return `datadir_size: ${sizes.data}\nlogdir_size: ${sizes.log}\n`
+}
+
+function environmentLines(server: ServerView): string {
+  const lines = environment(server).map(([key, value]) => `${key}=${value}\n`)
+  return `Environment:\n${lines.join('')}`
+}
+
+function digests(server: ServerView): string {
+  return server.digests.map(({ zxid, digest }) => `${zxid.toString(16)}: ${digest}\n`).join('')
 }
 
 function isReadOnly(server: ServerView): string {
@@ -51,29 +114,46 @@ function isReadOnly(server: ServerView): string {
   return server.mode === 'read-only' ? 'ro' : 'rw'
 }
 
+function resetConnections(server: ServerView): string {
+  server.resetConnections()
+  return 'Connection stats reset.\n'
+}
+
+function resetStatistics(server: ServerView): string {
+  server.resetTraffic()
+  return 'Server stats reset.\n'
+}
+
+function setTraceMask(server: ServerView, argument: Buffer): string {
+  server.traceMask = argument.readBigInt64BE(0)
+  return String(server.traceMask)
+}
+
+function watchSummary({ watches }: ServerView): string {
+  const { dataWatcherCount, dataPathCount, dataCount } = watches
+  return (
+    `${dataWatcherCount} connections watching ${dataPathCount} paths\n` +
+    `Total watches:${dataCount}\n`
+  )
+}
+
 function version(server: ServerView): string {
-  return `Zookeeper version: ${server.version}\n`
+  const readOnly = 'READ-ONLY mode; serving only read-only clients\n'
+  return `Zookeeper version: ${server.version}\n${server.mode === 'read-only' ? readOnly : ''}`
 }
 
 function clients(server: ServerView): string {
-  const lines = ['Clients:\n']
-  for (const link of server.links()) {
-    const { received, sent } = link.traffic
-    lines.push(
-      ` /${link.remoteAddress}:${link.remotePort}[${link.session === null ? 0 : 1}]` +
-        `(queued=${link.outstanding},recved=${received},sent=${sent})\n`,
-    )
-  }
-  return `${lines.join('')}\n`
+  return `Clients:\n${connections(server, true)}\n`
 }
 
 function statistics(server: ServerView): string {
   const { traffic } = server
+  const average = String(new Decimal(traffic.latencyAverage))
   return [
-    `Latency min/avg/max: ${traffic.latencyMinShown}/${decimal(traffic.latencyAverage)}/${traffic.latencyMax}`,
+    `Latency min/avg/max: ${traffic.latencyMinShown}/${average}/${traffic.latencyMax}`,
     `Received: ${traffic.received}`,
     `Sent: ${traffic.sent}`,
-    `Connections: ${[...server.links()].length}`,
+    `Connections: ${server.connectionCount}`,
     `Outstanding: ${server.outstanding}`,
     `Zxid: ${hex(server.lastZxid)}`,
     `Mode: ${server.mode}`,
@@ -83,29 +163,7 @@ function statistics(server: ServerView): string {
 }
 
 function monitor(server: ServerView): string {
-  const { traffic } = server
-  const rows: [string, string | number][] = [
-    ['version', server.version],
-    ['server_state', server.mode ?? 'null'],
-    ['avg_latency', decimal(traffic.latencyAverage)],
-    ['max_latency', traffic.latencyMax],
-    ['min_latency', traffic.latencyMinShown],
-    ['packets_received', traffic.received],
-    ['packets_sent', traffic.sent],
-    ['num_alive_connections', [...server.links()].length],
-    ['outstanding_requests', server.outstanding],
-    ['uptime', Math.floor(server.uptimeMs)],
-    ['znode_count', server.nodeCount],
-    ['watch_count', server.watchCount],
-    ['ephemerals_count', server.ephemeralCount],
-    ['approximate_data_size', server.approximateDataBytes],
-    ['global_sessions', server.sessionCount],
-    ['local_sessions', 0],
-  ]
-  return rows.map(([name, value]) => `zk_${name}\t${value}\n`).join('')
-}
-
-/** Java prints a double always with a decimal point. */
-function decimal(value: number): string {
-  return Number.isInteger(value) ? value.toFixed(1) : String(value)
+  return monitorRows(server)
+    .map(([name, value]) => `zk_${name}\t${String(value)}\n`)
+    .join('')
 }

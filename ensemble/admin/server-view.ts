@@ -1,49 +1,88 @@
 /**
- * What administration may see of a running server: numbers and names, never a way to change them.
+ * What administration may see of a running server: numbers and names. All it may change are the
+ * statistics themselves.
  */
 import type { ClientLink } from '../pipeline/client-link.ts'
+import type { PipelineCounts } from '../pipeline/pipeline-counts.ts'
+import type { ZxidDigest } from '../pipeline/digest-log.ts'
+import type { ServerSettings } from '../server/server-settings.ts'
+import type { Host } from '../sys/host.ts'
+import type { Watches } from '../tree/watches.ts'
+import type { EdgeCounts, ServerMetrics } from './server-metrics.ts'
+import type { Traffic } from './traffic.ts'
+
+export type ServerMode = 'standalone' | 'leader' | 'follower' | 'observer' | 'read-only'
 
 export interface ServerView {
   readonly version: string
   /** null while no requests are served. */
-  readonly mode: 'standalone' | 'leader' | 'follower' | 'observer' | 'read-only' | null
+  readonly mode: ServerMode | null
+  readonly settings: ServerSettings
   readonly clientPort: number
   readonly lastZxid: bigint
   readonly nodeCount: number
-  readonly watchCount: number
   readonly ephemeralCount: number
   readonly approximateDataBytes: number
   readonly sessionCount: number
+  readonly connectionCount: number
   readonly outstanding: number
   readonly uptimeMs: number
+  /** Of the monotonic clock. */
   readonly nowMs: number
+  readonly wallMs: number
+  readonly watches: WatchesView
   readonly traffic: Traffic
+  readonly counts: PipelineCounts
+  readonly edgeCounts: EdgeCounts
+  readonly metrics: ServerMetrics
+  readonly host: Host | null
+  readonly digests: readonly ZxidDigest[]
+  readonly lastSnapshot: SnapshotInfo | null
+  /** Of `ZooTrace`: nothing is traced by it here, but it can be set and read. */
+  traceMask: bigint
+
   links(): Iterable<ClientLink>
+  /** Sessions by when they end, if nothing is heard of them. */
+  sessionBuckets(): Iterable<Bucket<bigint>>
+  /** Connections by when they are closed, if nothing is heard on them. */
+  connectionBuckets(): Iterable<Bucket<ClientLink>>
+  /** Sessions that own ephemerals, and the paths of each. */
+  ephemerals(): Iterable<readonly [sessionId: bigint, paths: Iterable<string>]>
+  ephemeralOwnerCount(): number
+  directorySizes(): Promise<{ readonly data: number; readonly log: number }>
+  /** May the bearer of these credentials have all of the data? null: they are not accepted. */
+  mayReadAll(scheme: string, auth: string, address: string): boolean | null
+  takeSnapshot(): Promise<StoredSnapshot>
+  resetTraffic(): void
+  resetConnections(): void
 }
 
-/** Counters since the start or the last reset. */
-export class Traffic {
-  received = 0
-  sent = 0
-  latencyMin = Number.MAX_SAFE_INTEGER
-  latencyMax = 0
-  latencySum = 0
-  latencyCount = 0
+export type WatchesView = Pick<
+  Watches<ClientLink>,
+  | 'count'
+  | 'dataCount'
+  | 'dataPathCount'
+  | 'dataWatcherCount'
+  | 'dataWatchesByPath'
+  | 'dataWatchesByWatcher'
+>
 
-  noteLatency(ms: number): void {
-    if (ms < this.latencyMin) this.latencyMin = ms
-    if (ms > this.latencyMax) this.latencyMax = ms
-    this.latencySum += ms
-    this.latencyCount++
-  }
+export interface Bucket<Item> {
+  /** When its time comes, on the wall clock and as Apache's JSON has it. */
+  readonly wallMs: number
+  readonly atMs: number
+  readonly items: readonly Item[]
+}
 
-  /** Milliseconds, rounded to four decimals as Apache prints them. */
-  get latencyAverage(): number {
-    if (this.latencyCount === 0) return 0
-    return Math.round((this.latencySum / this.latencyCount) * 10_000) / 10_000
-  }
+export interface SnapshotInfo {
+  readonly zxid: bigint
+  /** Of the wall clock; null for a snapshot of an earlier run. */
+  readonly takenMs: number | null
+}
 
-  get latencyMinShown(): number {
-    return this.latencyCount === 0 ? 0 : this.latencyMin
-  }
+/** A snapshot that is complete and durable. */
+export interface StoredSnapshot extends SnapshotInfo {
+  readonly sizeBytes: number
+  /** Its bytes, in pieces. @throws the system's error when it cannot be read any more */
+  read(): AsyncIterable<Buffer>
 }

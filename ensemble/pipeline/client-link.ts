@@ -27,6 +27,23 @@ export interface LinkEdge {
   wake(link: ClientLink): void
 }
 
+/** Sizes of responses, without their length prefix, since the last reset; -1 before the first. */
+export class ResponseSizes {
+  last = -1
+  min = -1
+  max = -1
+
+  note(bytes: number): void {
+    this.last = bytes
+    if (bytes > this.max) this.max = bytes
+    if (bytes < this.min || this.min === -1) this.min = bytes
+  }
+
+  reset(): void {
+    this.last = this.min = this.max = -1
+  }
+}
+
 export class ClientLink {
   readonly remoteAddress: string
   readonly remotePort: number
@@ -52,14 +69,17 @@ export class ClientLink {
     received: 0,
     sent: 0,
     lastCxid: -1,
-    lastZxid: 0n,
+    lastZxid: -1n,
     lastOp: 'NA',
     lastResponseMs: 0,
   }
   readonly latency = { last: 0, min: Number.MAX_SAFE_INTEGER, max: 0, sum: 0, count: 0 }
+  /** Where the statistics of people begin: totals go on underneath. */
+  readonly #before = { received: 0, sent: 0 }
 
   readonly #edge: LinkEdge
   readonly #writers: WriterPool
+  readonly #sizes: ResponseSizes
   #replies: Writer | null = null
   #frameStart = 0
 
@@ -67,9 +87,11 @@ export class ClientLink {
     edge: LinkEdge,
     writers: WriterPool,
     client: { address: string; port: number; nowMs: number },
+    sizes: ResponseSizes = new ResponseSizes(),
   ) {
     this.#edge = edge
     this.#writers = writers
+    this.#sizes = sizes
     this.remoteAddress = client.address
     this.remotePort = client.port
     this.establishedMs = client.nowMs
@@ -91,6 +113,49 @@ export class ClientLink {
 
   get hasReplies(): boolean {
     return this.#replies !== null
+  }
+
+  /** Frames received since the last reset. */
+  get received(): number {
+    return this.traffic.received - this.#before.received
+  }
+
+  /** Frames sent since the last reset. */
+  get sent(): number {
+    return this.traffic.sent - this.#before.sent
+  }
+
+  get latencyMin(): number {
+    return this.latency.count === 0 ? 0 : this.latency.min
+  }
+
+  /** Whole milliseconds, as Apache divides. */
+  get latencyAverage(): number {
+    return this.latency.count === 0 ? 0 : Math.floor(this.latency.sum / this.latency.count)
+  }
+
+  /** A request was answered `ms` after it came. */
+  noteAnswer(nowMs: number, ms: number): void {
+    const { latency } = this
+    this.traffic.lastResponseMs = nowMs
+    latency.last = ms
+    if (ms < latency.min) latency.min = ms
+    if (ms > latency.max) latency.max = ms
+    latency.sum += ms
+    latency.count++
+  }
+
+  /** `crst`. */
+  resetStatistics(): void {
+    const { traffic, latency } = this
+    this.#before.received = traffic.received
+    this.#before.sent = traffic.sent
+    traffic.lastCxid = -1
+    traffic.lastZxid = -1n
+    traffic.lastOp = 'NA'
+    traffic.lastResponseMs = 0
+    latency.last = latency.max = latency.sum = latency.count = 0
+    latency.min = Number.MAX_SAFE_INTEGER
   }
 
   /** Starts a frame with a reply header; the body follows, then `endFrame`. */
@@ -121,7 +186,9 @@ export class ClientLink {
 
   endFrame(): void {
     const writer = this.#replies!
-    writer.patchInt(this.#frameStart, writer.position - this.#frameStart - 4)
+    const bytes = writer.position - this.#frameStart - 4
+    writer.patchInt(this.#frameStart, bytes)
+    this.#sizes.note(bytes)
     this.traffic.sent++
   }
 

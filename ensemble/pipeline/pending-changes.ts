@@ -14,6 +14,7 @@ import { assert } from '../assert.ts'
 import type { Acl } from '../protocol/acl.ts'
 import { digestOf } from '../tree/node-digest.ts'
 import { DigestSum } from './digest-sum.ts'
+import { PipelineCounts } from './pipeline-counts.ts'
 import type { NodeId, Tree } from '../tree/tree.ts'
 
 /** One node with the effects of the transactions in flight. */
@@ -50,9 +51,11 @@ export class PendingChanges {
   readonly #digest = new DigestSum()
   #undo: Map<string, PendingNode | null> | null = null
   #undoDigest = 0n
+  readonly #counts: PipelineCounts
 
-  constructor(tree: Tree) {
+  constructor(tree: Tree, counts = new PipelineCounts()) {
     this.#tree = tree
+    this.#counts = counts
     this.#digest.set(tree.treeDigest)
   }
 
@@ -76,6 +79,7 @@ export class PendingChanges {
   /** Announces that transaction `zxid` changes `node`; `settle` follows once its fields are set. */
   touch(node: PendingNode, zxid: bigint): void {
     this.#remember(node.path)
+    this.#counts.changesQueued++
     node.zxid = zxid
     this.#nodes.set(node.path, node)
   }
@@ -93,6 +97,7 @@ export class PendingChanges {
     assert(before === undefined || !before.exists, 'a node is created once')
     if (before !== undefined) this.#forgetEphemeral(before)
     this.#remember(fields.path)
+    this.#counts.changesQueued++
     const node: PendingNode = { ...fields, base: 0, exists: true, digest: 0 }
     this.#nodes.set(node.path, node)
     this.settle(node)
@@ -143,6 +148,7 @@ export class PendingChanges {
 
   /** Transaction `zxid` has been applied: the tree has what it did to `path`. */
   applied(path: string, zxid: bigint): void {
+    this.#counts.changesApplied++
     const node = this.#nodes.get(path)
     if (node === undefined || node.zxid !== zxid) return
     this.#nodes.delete(path)

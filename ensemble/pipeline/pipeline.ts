@@ -37,7 +37,9 @@ import type { Session, SessionTable } from '../session/session-table.ts'
 import type { Applied, Tree, TreeChange } from '../tree/tree.ts'
 import type { Watches } from '../tree/watches.ts'
 import type { ClientLink, WaitingRequest } from './client-link.ts'
+import { DigestLog, type ZxidDigest } from './digest-log.ts'
 import { PendingChanges } from './pending-changes.ts'
+import { PipelineCounts } from './pipeline-counts.ts'
 import { Preparer, type Asker } from './prepare.ts'
 import { Reads, writeEvent } from './reads.ts'
 
@@ -60,8 +62,12 @@ export interface TxnSink {
 export interface PipelineEdge {
   /** Close this connection once what is written has been sent. */
   close(link: ClientLink, why: string): void
-  /** How long a request took, from its arrival to its reply. */
-  answered(link: ClientLink, latencyMs: number): void
+  /** How long a request took, from its arrival to its reply, in whole milliseconds. */
+  answered(link: ClientLink, latencyMs: number, isWrite: boolean): void
+  /** A transaction was applied, so long after it was made. */
+  applied(txn: Txn, latencyMs: number): void
+  /** An event of this type was sent to so many. */
+  fired(type: number, watcherCount: number): void
 }
 
 /** A transaction in flight. */
@@ -77,6 +83,7 @@ interface InFlight {
 }
 
 export class Pipeline {
+  readonly counts = new PipelineCounts()
   readonly #tree: Tree
   readonly #sessions: SessionTable
   readonly #watches: Watches<ClientLink>
@@ -93,6 +100,7 @@ export class Pipeline {
   #inFlightStart = 0
   readonly #links = new Map<bigint, ClientLink>()
   readonly #treeChanges: TreeChange[] = []
+  readonly #digests = new DigestLog()
   #lastPreparedZxid: bigint
   #nowMs = 0
   #sessionMs = 0
@@ -116,7 +124,7 @@ export class Pipeline {
     this.#log = parts.log
     this.#edge = parts.edge
     this.#settings = parts.settings
-    this.#changes = new PendingChanges(parts.tree)
+    this.#changes = new PendingChanges(parts.tree, this.counts)
     this.#preparer = new Preparer(this.#changes, parts.settings)
     this.#reads = new Reads(parts.tree, parts.watches, parts.settings)
     this.#lastPreparedZxid = parts.tree.lastZxid
@@ -125,6 +133,11 @@ export class Pipeline {
   /** Transactions prepared and not yet applied. */
   get inFlightCount(): number {
     return this.#inFlight.length - this.#inFlightStart
+  }
+
+  /** The tree's digest at every 128th transaction of this run. */
+  get digests(): readonly ZxidDigest[] {
+    return this.#digests.entries
   }
 
   get lastPreparedZxid(): bigint {
@@ -144,6 +157,7 @@ export class Pipeline {
     const request = ConnectRequest.read(this.#reader.reset(bytes, start, end))
     link.hasReadOnlyFlag = request.readOnly !== undefined
     link.traffic.received++
+    this.counts.connectRequests++
     if (request.lastZxidSeen > this.#tree.lastZxid) {
       return this.#close(link, 'the client has seen a later zxid than this server')
     }
@@ -165,7 +179,8 @@ export class Pipeline {
     const type = reader.int()
     const { traffic } = link
     traffic.received++
-    if (type !== Op.ping) traffic.lastCxid = xid
+    // Those of pings, auth packets and setWatches are negative, and no request of the application's.
+    if (xid >= 0) traffic.lastCxid = xid
     traffic.lastOp = OP_LABELS.get(type) ?? 'NA'
     if (type === Op.auth) return this.#authenticate(link, xid, reader)
     const session = link.session
@@ -191,7 +206,10 @@ export class Pipeline {
 
   /** Ends the sessions whose time is up (I-51, I-52). */
   expireSessions(): void {
-    for (const session of this.#sessions.due(this.#sessionMs)) this.#endSession(session)
+    for (const session of this.#sessions.due(this.#sessionMs)) {
+      this.counts.sessionsExpired++
+      this.#endSession(session)
+    }
   }
 
   /** Removes the ephemerals of a session that does not exist (left by a crash of Apache's server). */
@@ -226,6 +244,7 @@ export class Pipeline {
   // -- sessions ------------------------------------------------------------------------------------
 
   #resume(link: ClientLink, request: ConnectRequest): void {
+    this.counts.resumes++
     const session = this.#sessions.get(request.sessionId)
     // The password comes first: a stranger must not even cut the owner's connection (S-20, N-8).
     const isOwner = this.#passwords.matches(request.sessionId, request.passwd)
@@ -268,7 +287,10 @@ export class Pipeline {
     const ids = this.#settings.schemes.get(scheme ?? '')?.authenticate(auth) ?? null
     link.beginReply(xid, 0n, ids === null ? Code.authFailed : Code.ok)
     link.endFrame()
-    if (ids === null) return this.#close(link, 'authentication failed')
+    if (ids === null) {
+      this.counts.authFailures++
+      return this.#close(link, 'authentication failed')
+    }
     const known = new Set(link.authIds.map((own) => `${own.scheme}:${own.id}`))
     const added = ids.filter((own) => !known.has(`${own.scheme}:${own.id}`))
     link.authIds = inMapOrder([...link.authIds, ...added])
@@ -429,15 +451,19 @@ export class Pipeline {
       )
     }
     this.#settle(txn, txn.zxid)
+    this.#digests.note(txn.zxid, treeDigest)
+    this.#edge.applied(txn, Math.max(0, this.#wallMs - txn.time))
     if (changes !== null && changes.length > 0) this.#fire(changes)
     const ending = txn.type === Op.closeSession ? this.#links.get(txn.clientId) : undefined
     if (txn.type === Op.closeSession) this.#sessions.remove(txn.clientId)
     if (link !== null) {
       link.writesAnswered++
       if (!link.isGone && !(link.isClosing && type !== Op.closeSession)) {
-        if (type === Op.createSession) this.#welcome(link, link.session!)
-        else this.#reply(link, xid, type, txn, applied)
-        this.#edge.answered(link, this.#nowMs - receivedMs)
+        if (type === Op.createSession) {
+          this.#welcome(link, link.session!)
+          Object.assign(link.traffic, { lastOp: 'SESS', lastCxid: 0, lastZxid: txn.zxid })
+        } else this.#reply(link, xid, type, txn, applied)
+        this.#answered(link, receivedMs, true)
         if (link.waiting.length > 0) this.#answerWaiting(link)
       }
     }
@@ -476,11 +502,16 @@ export class Pipeline {
   /** Sends each event to those who watch and, at this moment, may read (CVE-2024-23944). */
   #fire(changes: TreeChange[]): void {
     for (const { type, path, acl, zxid } of changes) {
+      let count = 0
       this.#watches.trigger(type, path, (watcher) => {
+        count++
         if (!watcher.isGone && this.#reads.may(watcher, Perm.read, acl)) {
+          const before = watcher.replyBytes
           writeEvent(watcher, type, path, zxid)
+          this.counts.eventBytes += watcher.replyBytes - before
         }
       })
+      if (count > 0) this.#edge.fired(type, count)
     }
     changes.length = 0
   }
@@ -570,7 +601,13 @@ export class Pipeline {
         link.endFrame()
       }
     }
-    this.#edge.answered(link, this.#nowMs - receivedMs)
+    this.#answered(link, receivedMs, false)
+  }
+
+  #answered(link: ClientLink, receivedMs: number, isWrite: boolean): void {
+    const latencyMs = Math.round(this.#nowMs - receivedMs)
+    link.noteAnswer(this.#nowMs, latencyMs)
+    this.#edge.answered(link, latencyMs, isWrite)
   }
 }
 
@@ -636,7 +673,16 @@ const OP_LABELS: ReadonlyMap<number, string> = new Map(
     ping: 'PING',
     multi: 'MULT',
     multiRead: 'MLTR',
+    reconfig: 'RECO',
     setWatches: 'SETW',
+    setWatches2: 'STW2',
+    addWatch: 'ADDW',
+    checkWatches: 'CHKW',
+    removeWatches: 'REMW',
+    getEphemerals: 'GETE',
+    getAllChildrenNumber: 'GETACN',
+    whoAmI: 'HOMI',
+    check: 'CHEC',
     closeSession: 'CLOS',
   }).map(([name, label]) => [Op[name as keyof typeof Op], label]),
 )

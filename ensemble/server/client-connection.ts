@@ -17,8 +17,11 @@ export interface ConnectionHost {
   readonly frameBytesMax: number
   readonly unsentBytesMax: number
   readonly writers: WriterPool
-  /** Answers a four-letter word; the connection ends after it. */
-  answerWord(word: string): string
+  /** What is counted of all connections together. */
+  readonly traffic: { receivedTotal: number; sentTotal: number }
+  readonly edgeCounts: { bytesReceived: number; bytesSent: number }
+  /** Answers a four-letter word, after which the connection ends; null: its argument is not there. */
+  answerWord(word: string, argument: Buffer): string | Promise<string> | null
   connect(connection: ClientConnection, bytes: Buffer, start: number, end: number): void
   request(connection: ClientConnection, bytes: Buffer, start: number, end: number): void
   /** Whether this connection must not send more requests for now. */
@@ -51,6 +54,8 @@ export class ClientConnection implements ConnectionHandlers {
   readonly #cutter: FrameCutter
   #firstBytes: Buffer | null = Buffer.alloc(0)
   #hasConnected = false
+  /** Frames of this connection that the host has counted. */
+  #sentBefore = 0
   #isPaused = false
   #why = 'closed by the client'
   readonly #onFrame = (bytes: Buffer, start: number, end: number): boolean => {
@@ -73,14 +78,15 @@ export class ClientConnection implements ConnectionHandlers {
 
   onData(chunk: Buffer): void {
     if (this.link.isClosing) return
+    this.#host.edgeCounts.bytesReceived += chunk.length
     let bytes = chunk
     if (this.#firstBytes !== null) {
       bytes = this.#firstBytes.length === 0 ? chunk : Buffer.concat([this.#firstBytes, chunk])
       this.#firstBytes = bytes
       if (bytes.length < 4) return
-      this.#firstBytes = null
       const word = bytes.toString('latin1', 0, 4)
-      if (isFourLetterWord(word)) return this.#answerWord(word)
+      if (isFourLetterWord(word)) return this.#answerWord(word, bytes.subarray(4))
+      this.#firstBytes = null
     }
     this.#cut(bytes)
     this.updateFlow()
@@ -115,7 +121,11 @@ export class ClientConnection implements ConnectionHandlers {
   flush(): void {
     const writer = this.link.takeReplies()
     if (writer === null) return
-    const { writers, unsentBytesMax } = this.#host
+    const { writers, unsentBytesMax, traffic, edgeCounts } = this.#host
+    const { sent } = this.link.traffic
+    traffic.sentTotal += sent - this.#sentBefore
+    this.#sentBefore = sent
+    edgeCounts.bytesSent += writer.position
     if (writer.position <= COPIED_BYTES_MAX) {
       this.socket.write(Buffer.from(writer.written()))
       writers.give(writer)
@@ -148,10 +158,27 @@ export class ClientConnection implements ConnectionHandlers {
     this.socket.destroy()
   }
 
-  #answerWord(word: string): void {
+  #answerWord(word: string, argument: Buffer): void {
+    const { link } = this
+    link.traffic.received++
+    const answer = this.#host.answerWord(word, argument)
+    if (answer === null) {
+      link.traffic.received--
+      return
+    }
+    this.#host.traffic.receivedTotal++
+    this.#firstBytes = null
     this.#why = `four-letter word ${word}`
-    this.link.isClosing = true
-    this.socket.write(Buffer.from(this.#host.answerWord(word), 'utf8'))
+    link.isClosing = true
+    if (typeof answer === 'string') return this.#sendLast(answer)
+    answer.then(
+      (text) => this.#sendLast(text),
+      (error: Error) => this.abort(error.message),
+    )
+  }
+
+  #sendLast(text: string): void {
+    this.socket.write(Buffer.from(text, 'utf8'))
     this.socket.end()
   }
 

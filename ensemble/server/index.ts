@@ -3,6 +3,7 @@
  */
 import { mkdir } from 'node:fs/promises'
 import type { Logger } from '../sys/logger.ts'
+import { nodeHost } from '../sys/node-host.ts'
 import { nodeSys } from '../sys/node-sys.ts'
 import { pinoLogger } from '../sys/pino-logger.ts'
 import { lockDataDirectory } from './data-directory-lock.ts'
@@ -26,7 +27,7 @@ export async function startServer(
   await mkdir(settings.dataDir, { recursive: true })
   const unlock = await lockDataDirectory(settings.dataDir)
   try {
-    const peer = await startPeer(serverSettings(settings), nodeSys(log))
+    const peer = await startPeer(serverSettings(settings), { ...nodeSys(log), host: nodeHost })
     peer.onClosed(unlock)
     return peer
   } catch (error) {

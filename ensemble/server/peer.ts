@@ -10,10 +10,13 @@
  *     answer (client-protocol 11.1).
  *  2. After the log has failed nothing is acknowledged any more: the peer ends (F-8).
  */
-import { Traffic, type ServerView } from '../admin/server-view.ts'
+import { NamespaceMeter } from '../admin/namespace-meter.ts'
+import { EdgeCounts, ServerMetrics } from '../admin/server-metrics.ts'
+import type { ServerView, SnapshotInfo } from '../admin/server-view.ts'
+import { Traffic } from '../admin/traffic.ts'
 import { answerWord } from '../admin/four-letter-words.ts'
 import { digestScheme, ipScheme, type AuthScheme } from '../auth/schemes.ts'
-import { ClientLink, WriterPool } from '../pipeline/client-link.ts'
+import { ClientLink, ResponseSizes, WriterPool } from '../pipeline/client-link.ts'
 import { Pipeline } from '../pipeline/pipeline.ts'
 import { reapable } from '../pipeline/reaper.ts'
 import { hex } from '../protocol/zxid.ts'
@@ -28,18 +31,24 @@ import {
 import { SessionTable } from '../session/session-table.ts'
 import { openStore, type Store } from '../store/store.ts'
 import type { StoreError } from '../store/store-error.ts'
+import type { WrittenSnapshot } from '../store/snapshot-writer.ts'
 import type { Timer } from '../sys/clock.ts'
+import type { Host } from '../sys/host.ts'
 import type { Listener } from '../sys/network.ts'
 import type { Sys } from '../sys/sys.ts'
 import type { Tree } from '../tree/tree.ts'
 import { Watches } from '../tree/watches.ts'
 import { ClientConnection, type ConnectionHost } from './client-connection.ts'
+import { PeerView } from './peer-view.ts'
 import { readSecret } from './secret-file.ts'
 import { reserveSessionIds } from './session-id-floor.ts'
 import type { ServerSettings } from './server-settings.ts'
 import { SERVER_VERSION } from './version.ts'
 
-export type PeerSys = Pick<Sys, 'clock' | 'random' | 'network' | 'files' | 'log'>
+export type PeerSys = Pick<Sys, 'clock' | 'random' | 'network' | 'files' | 'log'> & {
+  /** For people to read; absent in a simulated world. */
+  readonly host?: Host
+}
 
 /** A lone server's id in session ids, as Apache's. */
 const STANDALONE_ID = 1
@@ -53,10 +62,13 @@ export async function startPeer(settings: ServerSettings, sys: PeerSys): Promise
   return peer
 }
 
-export class Peer implements ConnectionHost, ServerView {
+export class Peer implements ConnectionHost {
   readonly settings: ServerSettings
   readonly writers = new WriterPool()
-  readonly traffic = new Traffic()
+  readonly sizes = new ResponseSizes()
+  readonly traffic = new Traffic(this.sizes)
+  readonly metrics = new ServerMetrics()
+  readonly edgeCounts = new EdgeCounts()
   readonly version = SERVER_VERSION
   /** Rejects, once, when the server cannot go on; it has closed its connections then. */
   readonly failed: Promise<never>
@@ -73,6 +85,14 @@ export class Peer implements ConnectionHost, ServerView {
   readonly #startedMs: number
   #reportFailure!: (error: Error) => void
 
+  // Held by themselves: looked up once, for they are told every request.
+  readonly #readLatency = this.metrics.advanced.readlatency
+  readonly #updateLatency = this.metrics.advanced.updatelatency
+  readonly #propagation = this.metrics.advanced.propagation_latency
+  readonly #writeMeter = new NamespaceMeter(this.metrics.sets.write_per_namespace)
+
+  #view!: PeerView
+  #lastSnapshot: SnapshotInfo | null = null
   #store!: Store
   #tree!: Tree
   #watches!: Watches<ClientLink>
@@ -114,7 +134,9 @@ export class Peer implements ConnectionHost, ServerView {
     )
     this.#store = opened.store
     this.#tree = opened.tree
-    const nowMs = this.#sessionClock.advance(clock.monotonicMs())
+    const nowOpenedMs = clock.monotonicMs()
+    const nowMs = this.#sessionClock.advance(nowOpenedMs)
+    const schemes = schemesOf(settings)
     this.#sessions = new SessionTable(settings.tickTimeMs, nowMs)
     for (const [id, timeoutMs] of opened.sessions) this.#sessions.add(id, timeoutMs, nowMs)
     this.#watches = new Watches<ClientLink>()
@@ -135,10 +157,19 @@ export class Peer implements ConnectionHost, ServerView {
       },
       edge: {
         close: (link, why) => this.#ofLink.get(link)?.end(why),
-        answered: (link, latencyMs) => this.#answered(link, latencyMs),
+        answered: (_link, latencyMs, isWrite) => this.#answered(latencyMs, isWrite),
+        applied: (txn, latencyMs) => {
+          this.#propagation.add(latencyMs)
+          this.#writeMeter.noteTxn(txn)
+        },
+        fired: (type, count) => this.metrics.watchersOf(type)?.add(count),
       },
-      settings: { ...settings, schemes: schemesOf(settings) },
+      settings: { ...settings, schemes },
     })
+    const { basic } = this.metrics
+    basic.dbinittime.add(Math.round(nowOpenedMs - this.#startedMs))
+    basic.startup_txns_loaded.add(opened.replayedCount)
+    this.#view = this.#makeView(schemes)
     this.#isServing = true
     // Ephemerals of sessions that nobody has: their end is a transaction like any other (I-54).
     this.#beginTurn()
@@ -171,6 +202,34 @@ export class Peer implements ConnectionHost, ServerView {
     return this.close()
   }
 
+  #makeView(schemes: ReadonlyMap<string, AuthScheme>): PeerView {
+    return new PeerView({
+      settings: this.settings,
+      version: this.version,
+      startedMs: this.#startedMs,
+      traffic: this.traffic,
+      metrics: this.metrics,
+      edgeCounts: this.edgeCounts,
+      tree: this.#tree,
+      sessions: this.#sessions,
+      watches: this.#watches,
+      pipeline: this.#pipeline,
+      schemes,
+      connections: this.#connections,
+      idle: this.#idle,
+      clock: this.#sys.clock,
+      files: this.#sys.files,
+      host: this.#sys.host ?? null,
+      state: {
+        mode: () => this.mode,
+        clientPort: () => this.clientPort,
+        sessionMs: () => this.#sessionClock.advance(this.#sys.clock.monotonicMs()),
+        lastSnapshot: () => this.#lastSnapshot,
+        snapshotNow: () => this.#takeSnapshot(),
+      },
+    })
+  }
+
   async #passwords(): Promise<SessionPasswords> {
     if (this.settings.sessionPasswords === 'apache') return apachePasswords()
     return secretPasswords(await readSecret(this.settings.dataDir, this.#sys))
@@ -189,11 +248,12 @@ export class Peer implements ConnectionHost, ServerView {
         const connection = new ClientConnection(this, socket)
         // Whatever writes is part of a turn, and every turn ends with a flush.
         const edge = { wake: () => this.#dirty.push(connection) }
-        connection.link = new ClientLink(edge, this.writers, {
+        const client = {
           address: socket.remoteAddress,
           port: socket.remotePort,
           nowMs: this.#sys.clock.monotonicMs(),
-        })
+        }
+        connection.link = new ClientLink(edge, this.writers, client, this.sizes)
         this.#ofLink.set(connection.link, connection)
         this.#accept(connection)
         return connection
@@ -209,9 +269,11 @@ export class Peer implements ConnectionHost, ServerView {
     this.#perAddress.set(address, ofAddress)
     if (!this.#isServing) return connection.abort('the server is closing')
     if (maxClientCnxns > 0 && ofAddress > maxClientCnxns) {
+      this.edgeCounts.connectionsRejected++
       return connection.abort(`more than ${maxClientCnxns} connections from ${address}`)
     }
     if (maxCnxns > 0 && this.#connections.size > maxCnxns) {
+      this.edgeCounts.connectionsRejected++
       return connection.abort(`more than ${maxCnxns} connections`)
     }
     this.#idle.touch(connection, sessionlessCnxnTimeoutMs, this.#sys.clock.monotonicMs())
@@ -231,6 +293,7 @@ export class Peer implements ConnectionHost, ServerView {
 
   connect(connection: ClientConnection, bytes: Buffer, start: number, end: number): void {
     this.#beginTurn()
+    this.traffic.receivedTotal++
     this.#pipeline.connect(connection.link, bytes, start, end)
     const { session } = connection.link
     const timeoutMs = session?.timeoutMs ?? this.settings.sessionlessCnxnTimeoutMs
@@ -239,7 +302,7 @@ export class Peer implements ConnectionHost, ServerView {
 
   request(connection: ClientConnection, bytes: Buffer, start: number, end: number): void {
     if (!this.#isTurnScheduled) this.#beginTurn()
-    this.traffic.received++
+    this.traffic.receivedTotal++
     this.#pipeline.request(connection.link, bytes, start, end)
   }
 
@@ -275,7 +338,9 @@ export class Peer implements ConnectionHost, ServerView {
       sessionMs: this.#sessionClock.advance(nowMs),
       wallMs: clock.wallMs(),
     })
+    const before = this.#pipeline.inFlightCount
     this.#pipeline.onDurable(zxid)
+    this.#noteBatch(before - this.#pipeline.inFlightCount)
     this.#flushLinks()
     for (const connection of this.#crowded) connection.updateFlow()
     this.#snapshotIfDue()
@@ -286,11 +351,16 @@ export class Peer implements ConnectionHost, ServerView {
     this.#dirty.length = 0
   }
 
-  #answered(link: ClientLink, latencyMs: number): void {
-    const { latency } = link
-    latency.last = latencyMs
-    this.traffic.sent++
-    this.traffic.noteLatency(Math.round(latencyMs))
+  #answered(latencyMs: number, isWrite: boolean): void {
+    this.traffic.noteLatency(latencyMs)
+    if (isWrite) this.#updateLatency.add(latencyMs)
+    else this.#readLatency.add(latencyMs)
+  }
+
+  #noteBatch(txnCount: number): void {
+    const { fsynctime, sync_processor_batch_size: batchSize } = this.metrics.basic
+    fsynctime.add(Math.round(this.#store.lastWriteMs))
+    batchSize.add(txnCount)
   }
 
   #tick(): void {
@@ -319,24 +389,49 @@ export class Peer implements ConnectionHost, ServerView {
     if (session !== null && traffic.received !== connection.receivedAtCheck) {
       connection.receivedAtCheck = traffic.received
       this.#idle.touch(connection, session.timeoutMs, this.#sys.clock.monotonicMs())
-    } else connection.abort('nothing was heard for too long')
+    } else {
+      this.edgeCounts.connectionsIdle++
+      connection.abort('nothing was heard for too long')
+    }
   }
 
   // -- snapshots -----------------------------------------------------------------------------------
 
   #snapshotIfDue(): void {
     if (!this.#store.shouldSnapshot) return
-    this.#snapshotting = this.#snapshot().finally(() => (this.#snapshotting = null))
+    // A failure is logged; the log goes on, and the next snapshot may succeed (F-9).
+    this.#takeSnapshot().catch(() => {})
   }
 
-  async #snapshot(): Promise<void> {
-    const { log } = this.#sys
+  /** Takes a snapshot, after the one under way. @throws StoreError */
+  async #takeSnapshot(): Promise<WrittenSnapshot> {
+    while (this.#snapshotting !== null) await this.#snapshotting
+    const taking = this.#snapshot()
+    this.#snapshotting = taking.then(
+      () => {},
+      () => {},
+    )
+    try {
+      return await taking
+    } finally {
+      this.#snapshotting = null
+    }
+  }
+
+  async #snapshot(): Promise<WrittenSnapshot> {
+    const { clock } = this.#sys
+    const startedMs = clock.monotonicMs()
     const outcome = await this.#store.snapshot(this.#tree.freeze(), this.#sessions.timeouts())
-    // Nothing is lost: the log goes on, and the next snapshot may succeed (F-9).
-    if (!outcome.ok) log.error({ error: outcome.error.message }, 'no snapshot was taken')
-    else if (this.settings.snapRetainCount !== null) {
+    if (!outcome.ok) {
+      this.edgeCounts.snapshotsFailed++
+      throw outcome.error
+    }
+    this.metrics.basic.snapshottime.add(Math.round(clock.monotonicMs() - startedMs))
+    this.#lastSnapshot = { zxid: outcome.zxid, takenMs: clock.wallMs() }
+    if (this.settings.snapRetainCount !== null) {
       await this.#store.purge(this.settings.snapRetainCount)
     }
+    return outcome
   }
 
   // -- what a connection asks of its host ----------------------------------------------------------
@@ -349,8 +444,8 @@ export class Peer implements ConnectionHost, ServerView {
     return this.settings.unsentBytesMax
   }
 
-  answerWord(word: string): string {
-    return answerWord(word, this, this.settings.fourLetterWords)
+  answerWord(word: string, argument: Buffer): string | Promise<string> | null {
+    return answerWord(word, argument, this.#view, this.settings.fourLetterWords)
   }
 
   isCrowded(connection: ClientConnection): boolean {
@@ -363,8 +458,10 @@ export class Peer implements ConnectionHost, ServerView {
   }
 
   paused(connection: ClientConnection, isPaused: boolean): void {
-    if (isPaused) this.#crowded.add(connection)
-    else this.#crowded.delete(connection)
+    if (isPaused) {
+      this.edgeCounts.requestsPaused++
+      this.#crowded.add(connection)
+    } else this.#crowded.delete(connection)
   }
 
   closed(connection: ClientConnection, why: string): void {
@@ -375,7 +472,11 @@ export class Peer implements ConnectionHost, ServerView {
     const left = (this.#perAddress.get(address) ?? 1) - 1
     if (left === 0) this.#perAddress.delete(address)
     else this.#perAddress.set(address, left)
-    this.#pipeline.disconnected(connection.link)
+    const { link } = connection
+    if (link.session !== null && !link.isClosing && !link.isEnding) {
+      this.edgeCounts.connectionsDropped++
+    }
+    this.#pipeline.disconnected(link)
     this.#sys.log.debug({ address, port: connection.socket.remotePort, why }, 'connection closed')
   }
 
@@ -393,40 +494,8 @@ export class Peer implements ConnectionHost, ServerView {
     return this.#tree.lastZxid
   }
 
-  get nodeCount(): number {
-    return this.#tree.nodeCount
-  }
-
-  get watchCount(): number {
-    return this.#watches.count
-  }
-
-  get ephemeralCount(): number {
-    return this.#tree.ephemeralCount
-  }
-
-  get approximateDataBytes(): number {
-    return this.#tree.approximateDataSize
-  }
-
-  get sessionCount(): number {
-    return this.#sessions.size
-  }
-
-  get outstanding(): number {
-    return this.#pipeline.inFlightCount
-  }
-
-  get nowMs(): number {
-    return this.#sys.clock.monotonicMs()
-  }
-
-  get uptimeMs(): number {
-    return this.nowMs - this.#startedMs
-  }
-
-  *links(): Iterable<ClientLink> {
-    for (const connection of this.#connections) yield connection.link
+  get view(): ServerView {
+    return this.#view
   }
 
   /** What the simulator's observer reads; never changed through it. */

@@ -172,6 +172,11 @@ export class Store {
     return this.#log.stuckMs
   }
 
+  /** How long the last batch took to become durable. */
+  get lastWriteMs(): number {
+    return this.#log.lastWriteMs
+  }
+
   get failure(): StoreError | null {
     return this.#log.failure
   }

@@ -97,6 +97,7 @@ export class TransactionLog {
   #failure: StoreError | null = null
   #isClosed = false
   #writeStartedMs = 0
+  #lastWriteMs = 0
   #onIdle: (() => void)[] = []
   /** The closing of files that were rolled away. */
   #finishing: Promise<void> = Promise.resolve()
@@ -126,6 +127,11 @@ export class TransactionLog {
   /** How long the write under way has taken so far; 0 without one (for the watchdog of F-11). */
   get stuckMs(): number {
     return this.#writing === null ? 0 : this.#monotonicMs() - this.#writeStartedMs
+  }
+
+  /** How long the last write took, until it was durable. */
+  get lastWriteMs(): number {
+    return this.#lastWriteMs
   }
 
   get failure(): StoreError | null {
@@ -227,6 +233,7 @@ export class TransactionLog {
         storeError('cannot write the log', this.#open?.path ?? this.#options.directory, error),
       )
     }
+    this.#lastWriteMs = this.#monotonicMs() - this.#writeStartedMs
     const { lastZxid } = batch
     batch.writer.reset()
     batch.segments = []

@@ -47,7 +47,12 @@ export class PipelineBench {
       passwords: this.passwords,
       sessionIds: new SessionIds({ serverId: 1, wallMs: this.wallMs, known: [] }),
       log: { append: (txn, treeDigest) => this.txns.push({ txn, treeDigest }) },
-      edge: { close: (link, why) => this.closed.push({ link, why }), answered: () => {} },
+      edge: {
+        close: (link, why) => this.closed.push({ link, why }),
+        answered: () => {},
+        applied: () => {},
+        fired: () => {},
+      },
       settings: {
         minSessionTimeoutMs: 4000,
         maxSessionTimeoutMs: 40_000,

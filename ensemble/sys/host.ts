@@ -1,0 +1,23 @@
+/** What this process and its machine are: for people to read, never for a decision. */
+export interface Host {
+  facts(): HostFacts
+  /** Descriptors in use and allowed; -1 where the system does not tell. */
+  descriptors(): { readonly open: number; readonly max: number }
+}
+
+export interface HostFacts {
+  readonly hostName: string
+  readonly runtime: string
+  readonly runtimeVersion: string
+  readonly runtimeDirectory: string
+  readonly temporaryDirectory: string
+  readonly system: string
+  readonly architecture: string
+  readonly systemVersion: string
+  readonly userName: string
+  readonly userDirectory: string
+  readonly workingDirectory: string
+  readonly memoryFreeBytes: number
+  readonly memoryMaxBytes: number
+  readonly memoryTotalBytes: number
+}
