@@ -52,6 +52,8 @@ interface UnderWay {
 
 /** An action failed for a reason that may pass: look again after this long. */
 const RETRY_MS = 100
+/** How often we look whether another session still holds our member's node. */
+const HELD_LOOK_MS = 1000
 
 export class Controller {
   readonly #settings: GroupSettings
@@ -86,7 +88,8 @@ export class Controller {
   #forgetSession: () => void = () => {}
   /** Sessions of ours that have ended or will: their nodes may be replaced (H-9). */
   readonly #formerSessions = new Set<bigint>()
-  #heldSinceMs: number | null = null
+  /** While another session holds our member's node; confirming: read afresh before we give up. */
+  #held: { readonly sinceMs: number; readonly isConfirming: boolean } | null = null
 
   #serviceRole: 'unknown' | 'standby' | 'active' = 'unknown'
   #roleChangedAtMs = 0
@@ -398,7 +401,7 @@ export class Controller {
     for (const atMs of [...others, this.#stopping?.giveUpAtMs ?? 0]) {
       if (atMs > now) waitMs = Math.min(waitMs, atMs - now)
     }
-    if (this.#heldSinceMs !== null) waitMs = Math.min(waitMs, 1000)
+    if (this.#held !== null) waitMs = Math.min(waitMs, HELD_LOOK_MS)
     this.#timer?.cancel()
     this.#timer = null
     if (!this.#isRunning || waitMs === Infinity) return
@@ -509,15 +512,27 @@ export class Controller {
   }
 
   #heldTooLong(view: View): boolean {
-    if (view.group?.registered !== 'held' || view.group.isStale) {
-      this.#heldSinceMs = null
+    const { group } = view
+    if (group?.registered !== 'held') {
+      this.#held = null
       return false
     }
-    this.#heldSinceMs ??= view.now.monotonicMs
+    if (group.isStale) {
+      if (this.#held?.isConfirming !== true) this.#held = null
+      return false
+    }
+    this.#held ??= { sinceMs: view.now.monotonicMs, isConfirming: false }
+    const { sinceMs, isConfirming } = this.#held
     // A session that died a moment ago keeps its nodes for its timeout; a live one keeps them longer.
     const limitMs =
       2 * Math.max(this.#session?.sessionTimeoutMs ?? 0, this.#settings.sessionTimeoutMs)
-    return view.now.monotonicMs - this.#heldSinceMs > limitMs
+    if (view.now.monotonicMs - sinceMs <= limitMs) return false
+    if (isConfirming) return true
+    // What we know may be as old as a pause that has just ended (H-11).
+    this.#held = { sinceMs, isConfirming: true }
+    this.#observer?.markStale()
+    this.#pumpAgain = true
+    return false
   }
 
   #publish(view: View, role: Role): void {
