@@ -111,6 +111,11 @@ export function logRecords(file: string): LogRecord[] {
   return records
 }
 
+/** A recording as it is. */
+export function goldenText(path: string): string {
+  return readFileSync(join(GOLDEN, path), 'utf8')
+}
+
 function jsonLines(
   folder: string,
   file: string,
