@@ -68,6 +68,7 @@ const PROTECTIONS: readonly (readonly Protection[])[] = [
 
 function drawOptions(random: Prng) {
   const leaseMs = random.pick([1000, 1500, 3000])
+  const deactivateTimeoutMs = random.pick([100, 300])
   return {
     members: random.pick([2, 2, 3]),
     leaseMs,
@@ -77,7 +78,8 @@ function drawOptions(random: Prng) {
     hasGraceful: random.chance(0.7),
     hasFenceCommand: random.chance(0.4),
     fenceTrouble: random.pick([0, 0.3]),
-    deactivateTimeoutMs: random.pick([100, 300]),
+    // A lease must be twice the time to stop the service, or the settings are refused.
+    deactivateTimeoutMs: leaseMs === 1000 ? 100 : deactivateTimeoutMs,
     marginMs: random.pick([20, 100]),
     clockRateError: random.pick([0.01, 0.05]),
     isSupervised: random.chance(0.6),
