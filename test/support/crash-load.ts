@@ -80,14 +80,10 @@ export class CrashLoad {
     this.#isStopping = false
     this.#touched = new Set()
     const folder = this.#folder
-    await this.#write(folder, { kind: 'create', data: '' }, async () => {
-      this.#know(folder, '', await this.client.create(folder, ''))
-    })
+    await this.#createFolder(folder)
     if (!this.known.has(folder)) return
     const queue = `${folder}/q`
-    await this.#write(queue, { kind: 'create', data: '' }, async () => {
-      this.#know(queue, '', await this.client.create(queue, ''))
-    })
+    await this.#createFolder(queue)
     if (!this.known.has(queue)) return
     await Promise.all(Array.from({ length: WIDTH }, () => this.#writeOneByOne()))
   }
@@ -120,8 +116,14 @@ export class CrashLoad {
       const isPrivate = this.#random.below(8) === 0
       const options = isPrivate ? { acl: acl.creatorAll } : {}
       this.#know(path, data, await this.client.create(path, data, options))
-      this.#leaves.push(path)
     })
+  }
+
+  async #createFolder(path: string): Promise<void> {
+    const send = async (): Promise<void> => {
+      this.#know(path, '', await this.client.create(path, ''))
+    }
+    await this.#write(path, { kind: 'create', data: '' }, send, false)
   }
 
   async #createEphemeral(): Promise<void> {
@@ -129,7 +131,6 @@ export class CrashLoad {
     const data = this.#value()
     await this.#write(path, { kind: 'create', data }, async () => {
       this.#know(path, data, await this.client.create(path, data, { mode: 'ephemeral' }))
-      this.#leaves.push(path)
     })
   }
 
@@ -140,7 +141,6 @@ export class CrashLoad {
     await this.#write(path, { kind: 'set', data }, async () => {
       const stat = await this.client.set(path, data, this.known.get(path)!.stat.version)
       this.#know(path, data, { stat })
-      this.#leaves.push(path)
     })
   }
 
@@ -151,7 +151,6 @@ export class CrashLoad {
     await this.#write(path, { kind: 'acl', data }, async () => {
       const list = [...acl.readUnsafe, ...acl.digest('load', 'secret')]
       this.#know(path, data, { stat: await this.client.setAcl(path, list) })
-      this.#leaves.push(path)
     })
   }
 
@@ -221,12 +220,19 @@ export class CrashLoad {
     })
   }
 
-  async #write(path: string, pending: Pending, send: () => Promise<void>): Promise<void> {
+  async #write(
+    path: string,
+    pending: Pending,
+    send: () => Promise<void>,
+    isLeaf = true,
+  ): Promise<void> {
     this.#pending.set(path, pending)
     await this.#attempt(async () => {
       await send()
       this.#pending.delete(path)
       this.#touched.add(path)
+      // Only now: others may take it.
+      if (isLeaf && this.known.has(path)) this.#leaves.push(path)
     })
   }
 
