@@ -33,6 +33,7 @@ export class SimDisk {
   readonly files: SimFileSystem
   readonly #world: World
   readonly #options: DiskOptions
+  readonly #users = new Set<Proc>()
 
   constructor(world: World, name: string, options: DiskOptions) {
     this.#world = world
@@ -63,9 +64,15 @@ export class SimDisk {
     })
   }
 
-  /** The disk as this process sees it; its death is the disk's `kill` or `crash`. */
+  /** The disk as this process sees it; the death of its last user is the disk's `kill` or `crash`. */
   forProc(proc: Proc): FileSystem {
-    proc.onEnd.push((how) => (how === 'power-loss' ? this.files.crash() : this.files.kill()))
+    this.#users.add(proc)
+    proc.onEnd.push((how) => {
+      this.#users.delete(proc)
+      if (how === 'power-loss') this.files.crash()
+      // What others of the same program have under way goes on.
+      else if (this.#users.size === 0) this.files.kill()
+    })
     const { files } = this
     const call = <T>(kind: string, start: () => Promise<T>): Promise<T> => {
       if (proc.diesBeforeEffect()) return new Promise(() => {})
