@@ -11,7 +11,12 @@ import { startPeer, type Peer } from './peer.ts'
 import { serverSettings, type ServerSettings } from './server-settings.ts'
 
 export { Peer, startPeer, type PeerSys } from './peer.ts'
-export { serverSettings, type ServerSettings } from './server-settings.ts'
+export {
+  serverSettings,
+  type AdminSettings,
+  type MetricsSettings,
+  type ServerSettings,
+} from './server-settings.ts'
 
 /**
  * Starts a server on the real network and disk; resolves once it serves.

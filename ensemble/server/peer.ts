@@ -10,6 +10,7 @@
  *     answer (client-protocol 11.1).
  *  2. After the log has failed nothing is acknowledged any more: the peer ends (F-8).
  */
+import { startHttpServices, type HttpServices } from '../admin/http-services.ts'
 import { NamespaceMeter } from '../admin/namespace-meter.ts'
 import { EdgeCounts, ServerMetrics } from '../admin/server-metrics.ts'
 import type { ServerView, SnapshotInfo } from '../admin/server-view.ts'
@@ -92,6 +93,7 @@ export class Peer implements ConnectionHost {
   readonly #writeMeter = new NamespaceMeter(this.metrics.sets.write_per_namespace)
 
   #view!: PeerView
+  #http: HttpServices | null = null
   #lastSnapshot: SnapshotInfo | null = null
   #store!: Store
   #tree!: Tree
@@ -178,6 +180,10 @@ export class Peer implements ConnectionHost {
     this.#tick()
     this.#reapTimer = clock.setTimer(settings.containerCheckIntervalMs, () => this.#reap())
     log.info({ zxid: hex(this.lastZxid), clientPort: this.clientPort }, 'serving')
+    // Clients are served already: what administration needs is loaded behind their backs.
+    if (settings.admin !== null || settings.metrics !== null) {
+      this.#http = await startHttpServices(this.#view, settings, log)
+    }
   }
 
   /** Stops to serve; everything acknowledged is durable already. */
@@ -186,6 +192,7 @@ export class Peer implements ConnectionHost {
     this.#timer?.cancel()
     this.#reapTimer?.cancel()
     await this.#listener?.close()
+    await this.#http?.close()
     for (const connection of this.#connections) connection.abort('the server is closing')
     await this.#snapshotting
     await this.#store.close()
@@ -488,6 +495,16 @@ export class Peer implements ConnectionHost {
 
   get clientPort(): number {
     return this.#listener?.port ?? -1
+  }
+
+  /** Of the HTTP admin server; null when there is none. */
+  get adminPort(): number | null {
+    return this.#http?.adminPort ?? null
+  }
+
+  /** Of the Prometheus endpoint; null when there is none. */
+  get metricsPort(): number | null {
+    return this.#http?.metricsPort ?? null
   }
 
   get lastZxid(): bigint {

@@ -3,6 +3,28 @@
  *
  * `zoo.cfg` and the YAML both end here. Defaults are Apache's (client-protocol 9.2, 9.3).
  */
+/** The HTTP admin server. */
+export interface AdminSettings {
+  readonly address: string
+  /** 0: any free port. */
+  readonly port: number
+  /** Path above the commands, such as `/commands`. */
+  readonly commandUrl: string
+  readonly idleTimeoutMs: number
+  readonly snapshotEnabled: boolean
+  /** At least so long between two snapshots that are handed out. */
+  readonly snapshotIntervalMs: number
+}
+
+/** The endpoint for Prometheus. */
+export interface MetricsSettings {
+  readonly host: string
+  /** 0: any free port. */
+  readonly port: number
+  /** Also what the runtime itself measures. */
+  readonly exportRuntimeInfo: boolean
+}
+
 export interface ServerSettings {
   readonly dataDir: string
   readonly dataLogDir: string
@@ -43,6 +65,14 @@ export interface ServerSettings {
   readonly containerCheckIntervalMs: number
   /** Snapshots to keep; null leaves all. */
   readonly snapRetainCount: number | null
+  /** null: no HTTP administration. */
+  readonly admin: AdminSettings | null
+  /** null: metrics are shown by administration only. */
+  readonly metrics: MetricsSettings | null
+  /** The configuration file at the start, without its secrets; null without a file. */
+  readonly initialConfiguration: string | null
+  /** ZooKeeper's system properties that were given, by their full names. */
+  readonly systemProperties: readonly (readonly [name: string, value: string])[]
 }
 
 /** Fills in Apache's defaults. */
@@ -79,6 +109,10 @@ export function serverSettings(
     unsentBytesMax: 64 * 1024 * 1024,
     containerCheckIntervalMs: 60_000,
     snapRetainCount: null,
+    admin: null,
+    metrics: null,
+    initialConfiguration: null,
+    systemProperties: [],
     ...given,
   }
 }
