@@ -14,7 +14,7 @@ import { Reader } from '../../ensemble/jute/reader.ts'
 import { Writer } from '../../ensemble/jute/writer.ts'
 import { ConnectRequest, ConnectResponse } from '../../ensemble/protocol/connect.ts'
 import { Op } from '../../ensemble/protocol/op-codes.ts'
-import { GetDataRequest } from '../../ensemble/protocol/requests.ts'
+import { GetDataRequest, SetDataRequest } from '../../ensemble/protocol/requests.ts'
 import { RandomValues } from '../support/random-values.ts'
 import { fourLetters, freePort, ours, ServerProcess } from '../support/server-process.ts'
 
@@ -289,6 +289,22 @@ describe('a client that does not read (F-22)', () => {
   })
 })
 
+test('a client that reads gets all of it in order, also what it asked for behind a write (F-22, I-22)', async () => {
+  const raw = await Raw.session(server.port)
+  const beforeBytes = server.residentBytes
+  const count = 400
+  const reads = Array.from({ length: count }, (_, at) => getData(at + 2, '/big'))
+  raw.send(Buffer.concat([setData(1, '/big', Buffer.alloc(500_000, 0x62)), ...reads]))
+  expect((await raw.frame()).readInt32BE(0)).toBe(1)
+  for (let at = 0; at < count; at++) {
+    const reply = await raw.frame()
+    expect(reply.readInt32BE(0)).toBe(at + 2)
+    expect(reply.length).toBeGreaterThan(500_000)
+  }
+  expect((server.residentBytes - beforeBytes) / MIB).toBeLessThan(300)
+  raw.destroy()
+})
+
 test('in the end: memory is as before, connections are gone, the data is there (X-1)', async () => {
   await delay(SILENCE_MS)
   const answer = await fourLetters(server.port, 'mntr')
@@ -494,6 +510,14 @@ function getData(xid: number, path: string): Buffer {
   writer.int(xid)
   writer.int(Op.getData)
   GetDataRequest.write(writer, { path, watch: false })
+  return frame(writer.take())
+}
+
+function setData(xid: number, path: string, data: Buffer): Buffer {
+  const writer = new Writer()
+  writer.int(xid)
+  writer.int(Op.setData)
+  SetDataRequest.write(writer, { path, data, version: -1 })
   return frame(writer.take())
 }
 
