@@ -11,10 +11,12 @@ import {
   type ParsedZooCfg,
   type Settings,
 } from '../../ensemble/config/index.ts'
+import { redactedConfiguration } from '../../ensemble/admin/redaction.ts'
 import type { ServerSettings } from '../../ensemble/server/index.ts'
 import { isLoopback, locate } from './check.ts'
-import { loadSetUp, redacted, type LoadedSetUp } from './load.ts'
+import { loadSetUp, redacted, withoutSecrets, type LoadedSetUp } from './load.ts'
 import { SetUpError, type Problem } from './problem.ts'
+import { adminSettingsOf, metricsSettingsOf, systemPropertiesOf } from './server-http.ts'
 
 export interface ServerFileOptions {
   /** Which server of the YAML; null: its only one. */
@@ -50,9 +52,9 @@ export function readServerFile(words: readonly string[], options: ServerFileOpti
   const text = readFileSync(first, 'utf8')
   const parsed = parseZooCfg(text, first, { flags })
   const { dynamicConfigFile } = parsed.settings
-  if (dynamicConfigFile === null) return finished(parsed, options)
+  if (dynamicConfigFile === null) return finished(parsed, options, text)
   const dynamic = { text: readFileSync(dynamicConfigFile, 'utf8'), file: dynamicConfigFile }
-  return finished(parseZooCfg(text, first, { flags, dynamic }), options)
+  return finished(parseZooCfg(text, first, { flags, dynamic }), options, text)
 }
 
 export function readYamlServer(
@@ -94,14 +96,37 @@ export function readYamlServer(
   }
   const problems = redacted(parsed.problems.map(place), secrets)
   const notes = redacted(parsed.notes.map(place), secrets)
-  return finished({ ...parsed, problems, notes }, options)
+  const { settings } = finished({ ...parsed, problems, notes }, options, text)
+  // Values that came from `${…}` are shown to nobody, whatever their key is called (S-16).
+  const hide = (shown: string): string => withoutSecrets(shown, secrets)
+  const systemProperties = settings.systemProperties?.map(
+    ([name, value]) => [name, hide(value)] as const,
+  )
+  return {
+    notes,
+    settings: {
+      ...settings,
+      initialConfiguration: hide(settings.initialConfiguration ?? ''),
+      systemProperties: systemProperties ?? [],
+    },
+  }
 }
 
-function finished(parsed: ParsedZooCfg, options: ServerFileOptions): ServerFile {
+function finished(
+  parsed: ParsedZooCfg,
+  options: ServerFileOptions,
+  text: string | null = null,
+): ServerFile {
   const problems = [...parsed.problems, ...unavailable(parsed)]
   if (problems.length > 0) throw new SetUpError(problems)
   return {
-    settings: serverSettingsOf(parsed.settings, allProperties(options)),
+    settings: {
+      ...serverSettingsOf(parsed.settings, allProperties(options)),
+      admin: adminSettingsOf(parsed),
+      metrics: metricsSettingsOf(parsed),
+      systemProperties: systemPropertiesOf(parsed),
+      initialConfiguration: text === null ? null : redactedConfiguration(text),
+    },
     notes: parsed.notes,
   }
 }
@@ -126,6 +151,11 @@ function unavailable({ settings, origins }: ParsedZooCfg): Problem[] {
   if (settings.secureClientPort !== null) refuse('secureClientPort', 'TLS for clients')
   if (settings.sessionRequireClientSASLAuth) refuse('sessionRequireClientSASLAuth', 'SASL')
   if (settings['enforce.auth.enabled']) refuse('enforce.auth.enabled', 'enforced authentication')
+  if (adminSettingsOf({ settings, origins, problems, notes: [] }) !== null) {
+    if (settings['admin.forceHttps']) refuse('admin.forceHttps', 'HTTPS of the admin server')
+    if (settings['admin.needClientAuth'])
+      refuse('admin.needClientAuth', 'HTTPS of the admin server')
+  }
   return problems
 }
 
