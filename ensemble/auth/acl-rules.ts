@@ -19,7 +19,6 @@ export function fixUpAcl(
   for (const entry of withoutDuplicates(acl)) {
     const { scheme, id } = entry.id
     if (scheme === null) return Code.invalidAcl
-    if (id === null) return Code.marshallingError
     if (scheme === 'world' && id === 'anyone') stored.push(entry)
     else if (scheme === 'auth') {
       const own = ids.filter((candidate) => schemes.get(candidate.scheme)?.isAuthenticated === true)
@@ -29,8 +28,8 @@ export function fixUpAcl(
       }
     } else {
       const known = schemes.get(scheme)
-      if (known === undefined) return Code.invalidAcl
-      if (!known.isValid(id)) return Code.invalidAcl
+      if (id === null && (known !== undefined || scheme === 'world')) return Code.marshallingError
+      if (known === undefined || !known.isValid(id!)) return Code.invalidAcl
       stored.push(entry)
     }
   }

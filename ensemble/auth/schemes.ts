@@ -3,6 +3,7 @@
  *
  * Source: DigestAuthenticationProvider, IPAuthenticationProvider, 3.9.5 (client-protocol 5.2).
  */
+import { decodeUtf8 } from '../jute/reader.ts'
 import { equalInConstantTime, sha1 } from '../sys/hash.ts'
 
 /** An identity of a connection: what ACL entries are compared with. */
@@ -21,12 +22,15 @@ export interface AuthScheme {
   isValid(id: string): boolean
 }
 
-/** `user:base64(sha1("user:password"))`. */
+/** `user:base64(sha1("user:password"))`; of bytes that are no UTF-8, what Java makes of them. */
 export function digestId(userAndPassword: string | Buffer): string {
-  const bytes = Buffer.from(userAndPassword as string)
-  const colon = bytes.indexOf(0x3a)
-  const user = bytes.subarray(0, colon < 0 ? bytes.length : colon).toString('utf8')
-  return `${user}:${sha1(bytes).toString('base64')}`
+  const text =
+    typeof userAndPassword === 'string'
+      ? userAndPassword
+      : decodeUtf8(userAndPassword, 0, userAndPassword.length)
+  const colon = text.indexOf(':')
+  const user = colon < 0 ? text : text.slice(0, colon)
+  return `${user}:${sha1(Buffer.from(text)).toString('base64')}`
 }
 
 /** @param superDigest `super:<base64>`, whose owner passes every ACL check; null for none */
@@ -45,7 +49,8 @@ export function digestScheme(superDigest: string | null): AuthScheme {
       return ids
     },
     matches: (own, inAcl) => own === inAcl,
-    isValid: (id) => id.split(':').length === 2,
+    // As Java splits: empty parts at the end do not count.
+    isValid: (id) => id.replace(/:+$/, '').split(':').length === 2,
   }
 }
 
@@ -56,7 +61,7 @@ export const ipScheme: AuthScheme = {
   authenticate: () => [],
   matches(own, inAcl) {
     const range = parseRange(inAcl)
-    const address = parseAddress(own)
+    const address = parseOwnAddress(own)
     if (range === null || address === null || range.bytes.length !== address.length) return false
     for (let bit = 0; bit < range.bits; bit += 8) {
       const mask = 0xff & (0xff << Math.max(0, 8 - (range.bits - bit)))
@@ -68,35 +73,44 @@ export const ipScheme: AuthScheme = {
 }
 
 function parseRange(text: string): { bytes: number[]; bits: number } | null {
-  const [address = '', bitsText, ...rest] = text.split('/')
-  const bytes = parseAddress(address)
-  if (bytes === null || rest.length > 0) return null
-  if (bitsText === undefined) return { bytes, bits: bytes.length * 8 }
-  if (!/^\d{1,3}$/.test(bitsText)) return null
-  const bits = Number(bitsText)
-  return bits > bytes.length * 8 ? null : { bytes, bits }
+  const slash = text.indexOf('/')
+  const bytes = parseAddress(slash < 0 ? text : text.slice(0, slash))
+  if (bytes === null) return null
+  if (slash < 0) return { bytes, bits: bytes.length * 8 }
+  const bits = parseInteger(text.slice(slash + 1), 10)
+  return bits === null || bits < 0 || bits > bytes.length * 8 ? null : { bytes, bits }
+}
+
+/** What the system says about the other end: an IPv4 address may come in IPv6 form, with a zone. */
+function parseOwnAddress(text: string): number[] | null {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(text)
+  return parseAddress(mapped?.[1] ?? text.split('%')[0]!)
 }
 
 /** The 4 or 16 bytes of an address; null for anything else. */
 function parseAddress(text: string): number[] | null {
   if (!text.includes(':')) {
-    const parts = text.split('.')
-    if (parts.length !== 4 || !parts.every((part) => /^\d{1,3}$/.test(part))) return null
-    const bytes = parts.map(Number)
-    return bytes.every((byte) => byte <= 255) ? bytes : null
+    const parts = text.split('.').map((part) => parseInteger(part, 10))
+    const isByte = (part: number | null): part is number =>
+      part !== null && part >= 0 && part <= 255
+    return parts.length === 4 && parts.every(isByte) ? parts : null
   }
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(text)
-  if (mapped !== null) return parseAddress(mapped[1]!)
-  const halves = text.split('%')[0]!.split('::')
+  const halves = text.split('::')
   if (halves.length > 2) return null
-  const groups = halves.map((half) => (half === '' ? [] : half.split(':')))
-  const [head = [], tail = []] = groups
+  const [head = [], tail = []] = halves.map((half) => (half === '' ? [] : half.split(':')))
   const missing = 8 - head.length - tail.length
   if (halves.length === 2 ? missing < 1 : missing !== 0) return null
-  const all = [...head, ...Array.from({ length: missing }, () => '0'), ...tail]
-  if (!all.every((group) => /^[0-9a-f]{1,4}$/i.test(group))) return null
-  return all.flatMap((group) => {
-    const value = parseInt(group, 16)
-    return [value >> 8, value & 0xff]
-  })
+  const bytes: number[] = []
+  for (const group of [...head, ...Array.from({ length: missing }, () => '0'), ...tail]) {
+    const value = group.length > 4 ? null : parseInteger(group, 16)
+    if (value === null) return null
+    bytes.push((value >> 8) & 0xff, value & 0xff)
+  }
+  return bytes
+}
+
+/** Integer#parseInt: an optional sign, then digits alone. */
+function parseInteger(text: string, radix: 10 | 16): number | null {
+  const isNumber = radix === 10 ? /^[+-]?\d+$/.test(text) : /^[+-]?[\da-f]+$/i.test(text)
+  return isNumber ? parseInt(text, radix) : null
 }

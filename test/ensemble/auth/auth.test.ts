@@ -37,8 +37,34 @@ test.each([
   expect(ipScheme.matches(own, inAcl)).toBe(isMatch)
 })
 
+test.each(['127.0.0.01', '10.0.0.0/08', '10.0.0.0/+8', '::', '1::/64'])(
+  'ip id "%s" is valid, as Java reads numbers',
+  (id) => expect(ipScheme.isValid(id)).toBe(true),
+)
+
+test.each([
+  ['a:b', true],
+  [':b', true],
+  ['a:b:', true],
+  ['a:', false],
+  [':', false],
+  ['', false],
+  ['a:b:c', false],
+])('digest id "%s" is valid: %s, as Java splits it', (id, isValid) => {
+  expect(digestScheme(null).isValid(id)).toBe(isValid)
+})
+
+test('a password that is no UTF-8 is hashed as what Java makes of it', () => {
+  expect(digestId(Buffer.from([0x61, 0x3a, 0xff]))).toBe(digestId('a:\ufffd'))
+})
+
 test.each([
   '1.2.3.4/33',
+  '::ffff:1.2.3.4',
+  '1:2:3:4:5:6:7:',
+  '12345::',
+  '1.2.3.4/8/8',
+  ' 1.2.3.4',
   '::/129',
   '1.2.3',
   '1.2.3.4.5',
@@ -58,6 +84,9 @@ test.each([
   ['auth without an authenticated id', [entry(31, 'auth', '')], Code.invalidAcl],
   ['a digest without a colon', [entry(31, 'digest', 'bob')], Code.invalidAcl],
   ['a null id', [entry(31, 'digest', null)], Code.marshallingError],
+  ['a null id of world', [entry(31, 'world', null)], Code.marshallingError],
+  ['a null id of an unknown scheme', [entry(31, 'nonsense', null)], Code.invalidAcl],
+  ['a null id of auth', [entry(31, 'auth', null)], Code.invalidAcl],
 ])('%s is refused (X-5)', (_, acl, err) => {
   expect(fixUpAcl(acl, [{ scheme: 'ip', id: '127.0.0.1' }], schemes)).toBe(err)
 })
