@@ -34,6 +34,19 @@ export function usageText(count: number, bytes: number): string {
   return `count=${count},bytes=${bytes}`
 }
 
+/** The text of zookeeper_stats once usage has moved; what else somebody wrote into it stays. */
+export function movedUsageText(text: string, count: number, bytes: number): string {
+  const usage = parseQuota(text)
+  const others: string[] = []
+  for (const pair of text.split(/[,;]+/)) {
+    const [key, digits] = pair.split('=')
+    if (key === 'count' || key === 'bytes' || !/^-?\d+$/.test(digits ?? '')) continue
+    others.push(`;${key}=${digits}`)
+  }
+  const moved = usageText(usage.count + count, usage.bytes + bytes)
+  return others.length === 0 ? moved : `${moved}=${others.toSorted().join('')}`
+}
+
 export function limitsPath(path: string): string {
   return `${QUOTA_ROOT}${path}/${LIMITS_NAME}`
 }

@@ -42,6 +42,7 @@ import { HASH_START, hashBytes } from './path-index.ts'
 import {
   LIMITS_NAME,
   limitsPath,
+  movedUsageText,
   parseQuota,
   QUOTA_ROOT,
   QuotaPaths,
@@ -703,8 +704,7 @@ export class Tree {
     if (subject === null) return
     const stats = this.find(statsPath(subject))
     if (stats === NO_NODE) return
-    const usage = parseQuota(this.data(stats)?.toString() ?? '')
-    this.#setUsage(stats, usage.count + count, usage.bytes + bytes)
+    this.#setUsage(stats, movedUsageText(this.data(stats)?.toString() ?? '', count, bytes))
   }
 
   #recountUsage(subject: string): void {
@@ -719,11 +719,11 @@ export class Tree {
         bytes += this.#store.dataBytes(node)
       })
     }
-    this.#setUsage(stats, count, bytes)
+    this.#setUsage(stats, usageText(count, bytes))
   }
 
-  #setUsage(stats: NodeId, count: number, bytes: number): void {
-    const text = Buffer.from(usageText(count, bytes))
+  #setUsage(stats: NodeId, usage: string): void {
+    const text = Buffer.from(usage)
     this.#dataSize += text.length - this.#store.dataBytes(stats)
     this.#store.setData(stats, text, 0, text.length)
   }

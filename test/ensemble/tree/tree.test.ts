@@ -407,6 +407,14 @@ describe('quotas', () => {
     expect(usage(tree)).toBe('count=2,bytes=15')
   })
 
+  test('keep what else somebody wrote into the usage', () => {
+    const tree = treeWithQuota()
+    const data = 'count=5,bytes=9=;countHardLimit=9;byteHardLimit=90'
+    tree.apply(txn(6n, setData('/zookeeper/quota/q/zookeeper_stats', data, 1)), null)
+    tree.apply(txn(7n, create('/q/b', { data: Buffer.alloc(5) })), null)
+    expect(usage(tree)).toBe('count=6,bytes=14=;byteHardLimit=90;countHardLimit=9')
+  })
+
   test('tell limits and usage of the quota that covers a path', () => {
     const tree = treeWithQuota()
     expect(tree.quotaFor('/q/a/b/c')).toEqual({
