@@ -162,10 +162,7 @@ export class Pipeline {
       return this.#close(link, 'the client has seen a later zxid than this server')
     }
     if (request.sessionId !== 0n) return this.#resume(link, request)
-    const timeoutMs = Math.min(
-      Math.max(request.timeOut, this.#settings.minSessionTimeoutMs),
-      this.#settings.maxSessionTimeoutMs,
-    )
+    const timeoutMs = this.#granted(request)
     const id = this.#sessionIds.next()
     this.#attach(link, this.#sessions.add(id, timeoutMs, this.#sessionMs))
     this.#append(link, 0, Op.createSession, { type: Op.createSession, timeOut: timeoutMs })
@@ -255,9 +252,16 @@ export class Pipeline {
     }
     const former = this.#links.get(session.id)
     if (former !== undefined) this.#close(former, 'the session has moved to another connection')
+    session.timeoutMs = this.#granted(request)
     this.#sessions.touch(session, this.#sessionMs)
     this.#attach(link, session)
     this.#welcome(link, session)
+  }
+
+  /** The timeout for what a client asks: at every connect anew. */
+  #granted({ timeOut }: ConnectRequest): number {
+    const { minSessionTimeoutMs, maxSessionTimeoutMs } = this.#settings
+    return Math.min(Math.max(timeOut, minSessionTimeoutMs), maxSessionTimeoutMs)
   }
 
   #attach(link: ClientLink, session: Session): void {

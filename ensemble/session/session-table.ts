@@ -15,7 +15,8 @@ import { ExpiryBuckets, type Expiring } from './expiry-buckets.ts'
 
 export interface Session extends Expiring {
   readonly id: bigint
-  readonly timeoutMs: number
+  /** As granted to the last connection that the session had. */
+  timeoutMs: number
   isClosing: boolean
 }
 
