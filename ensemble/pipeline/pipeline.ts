@@ -26,7 +26,13 @@ import { WireError } from '../jute/wire-error.ts'
 import { Perm } from '../protocol/acl.ts'
 import { ConnectRequest, ConnectResponse, refusal } from '../protocol/connect.ts'
 import { Code } from '../protocol/error-codes.ts'
-import { MultiRequest, writeHeader, type MultiOp } from '../protocol/multi.ts'
+import {
+  isMalformed,
+  isMultiRead,
+  MultiRequest,
+  writeHeader,
+  type MultiOp,
+} from '../protocol/multi.ts'
 import { Op } from '../protocol/op-codes.ts'
 import * as requests from '../protocol/requests.ts'
 import { Xid } from '../protocol/requests.ts'
@@ -40,7 +46,7 @@ import type { ClientLink, WaitingRequest } from './client-link.ts'
 import { DigestLog, type ZxidDigest } from './digest-log.ts'
 import { PendingChanges } from './pending-changes.ts'
 import { PipelineCounts } from './pipeline-counts.ts'
-import { Preparer, type Asker } from './prepare.ts'
+import { Preparer, type Asker, type CreateOp } from './prepare.ts'
 import { Reads, writeEvent } from './reads.ts'
 
 export interface PipelineSettings {
@@ -364,15 +370,19 @@ export class Pipeline {
       case Op.multi:
         return this.#prepareMulti(MultiRequest.read(reader), asker)
       case Op.reconfig:
+        requests.ReconfigRequest.read(reader)
         return this.#settings.reconfigEnabled ? Code.unimplemented : Code.reconfigDisabled
-      default:
+      default: {
         // deleteContainer is the server's own: a client's would remove what others still use.
-        return Code.badArguments
+        const { path } = requests.DeleteContainerRequest.read(reader)
+        return path === null ? Code.marshallingError : Code.badArguments
+      }
     }
   }
 
   /** All or nothing: the first op that fails undoes those before it (I-27). */
   #prepareMulti(ops: readonly MultiOp[], asker: Asker): TxnBody | number {
+    if (ops.some(isRefusedWhole)) return Code.marshallingError
     const txns: TxnBody[] = []
     this.#changes.begin()
     for (const op of ops) {
@@ -382,7 +392,7 @@ export class Pipeline {
         continue
       }
       this.#changes.rollBack()
-      if (isRefusedWhole(op)) return Code.marshallingError
+      if (body === Code.marshallingError) return body
       txns.push(error(body))
       while (txns.length < ops.length) txns.push(error(Code.runtimeInconsistency))
       return { type: Op.multi, txns }
@@ -395,18 +405,14 @@ export class Pipeline {
     switch (op.type) {
       case Op.create:
       case Op.create2: {
-        if (isRefusedWhole(op)) return Code.marshallingError
-        const type = op.flags === requests.CreateMode.container ? Op.createContainer : op.type
+        const isContainer = op.flags === requests.CreateMode.container
+        const type = isContainer ? Op.createContainer : op.type
         return this.#preparer.create(type, kept(op), asker)
       }
-      case Op.createContainer: {
-        if (isRefusedWhole(op)) return Code.marshallingError
+      case Op.createContainer:
         return this.#preparer.create(op.type, kept(op), asker)
-      }
-      case Op.createTtl: {
-        const isTtl = op.flags === 5 || op.flags === 6
-        return this.#preparer.create(isTtl ? op.type : Op.create2, kept(op), asker)
-      }
+      case Op.createTtl:
+        return this.#preparer.create(createTypeOf(op.flags), kept(op), asker)
       case Op.delete:
         return this.#preparer.delete(op.path, op.version, asker)
       case Op.setData: {
@@ -582,6 +588,18 @@ export class Pipeline {
     waiting.splice(0, count)
   }
 
+  /** No SASL here: a null token without an error tells clients to go on without (5.7). */
+  #answerSasl(link: ClientLink, xid: number, reader: Reader): void {
+    try {
+      requests.GetSaslRequest.read(reader)
+    } catch (problem) {
+      if (!(problem instanceof WireError)) throw problem
+      return this.#close(link, `no SASL token: ${problem.message}`)
+    }
+    link.beginReply(xid, 0n, Code.ok).buffer(null)
+    link.endFrame()
+  }
+
   #read(link: ClientLink, xid: number, type: number, reader: Reader, receivedMs: number): void {
     const { lastZxid } = this.#tree
     link.traffic.lastZxid = lastZxid
@@ -589,9 +607,7 @@ export class Pipeline {
       link.beginReply(Xid.ping, lastZxid, Code.ok)
       link.endFrame()
     } else if (type === Op.sasl) {
-      // No SASL here: a null token without an error tells clients to go on without (5.7).
-      link.beginReply(xid, 0n, Code.ok).buffer(null)
-      link.endFrame()
+      this.#answerSasl(link, xid, reader)
     } else {
       try {
         if (!this.#reads.answer(link, xid, type, reader)) {
@@ -624,18 +640,21 @@ function kept<T extends { readonly data: Buffer | null }>(request: T): T {
   return request.data === null ? request : { ...request, data: Buffer.from(request.data) }
 }
 
-/** From 3.8.2 on a bad flag or a null ACL list refuses the whole multi (client-protocol 2.6). */
+/** What keeps a multi from being looked at op by op, whatever its other ops are. */
 function isRefusedWhole(op: MultiOp): boolean {
-  switch (op.type) {
-    case Op.create:
-    case Op.create2:
-    case Op.createContainer:
-      return op.flags < 0 || op.flags > 6 || op.acl === null
-    case Op.getData:
-    case Op.getChildren:
-      return true
+  return op.path === null || isMultiRead(op) || isMalformed(op)
+}
+
+/** What a createTTL inside a multi is by its flags: a ttl that they do not ask for is ignored. */
+function createTypeOf(flags: number): CreateOp {
+  switch (flags) {
+    case requests.CreateMode.persistentWithTtl:
+    case requests.CreateMode.persistentSequentialWithTtl:
+      return Op.createTtl
+    case requests.CreateMode.container:
+      return Op.createContainer
     default:
-      return false
+      return Op.create
   }
 }
 

@@ -46,7 +46,7 @@ export interface CreateFields {
   readonly ttl?: bigint
 }
 
-type CreateOp =
+export type CreateOp =
   | typeof Op.create
   | typeof Op.create2
   | typeof Op.createContainer
@@ -155,8 +155,7 @@ export class Preparer {
     version: number,
     asker: Asker,
   ): TxnBody | number {
-    if (path === null) return Code.marshallingError
-    if (validatePath(path) !== null) return Code.badArguments
+    if (path === null || validatePath(path) !== null) return Code.badArguments
     const node = this.#changes.get(path)
     if (node === undefined) return Code.noNode
     if (!this.#may(Perm.write, node.acl, asker)) return Code.noAuth
@@ -176,8 +175,7 @@ export class Preparer {
     version: number,
     asker: Asker,
   ): TxnBody | number {
-    if (path === null) return Code.marshallingError
-    if (validatePath(path) !== null) return Code.badArguments
+    if (path === null || validatePath(path) !== null) return Code.badArguments
     const stored = fixUpAcl(acl, asker.authIds, this.#settings.schemes)
     if (typeof stored === 'number') return stored
     const node = this.#changes.get(path)
@@ -192,8 +190,7 @@ export class Preparer {
   }
 
   check(path: string | null, version: number, asker: Asker): TxnBody | number {
-    if (path === null) return Code.marshallingError
-    if (validatePath(path) !== null) return Code.badArguments
+    if (path === null || validatePath(path) !== null) return Code.badArguments
     const node = this.#changes.get(path)
     if (node === undefined) return Code.noNode
     if (!this.#may(Perm.read, node.acl, asker)) return Code.noAuth

@@ -10,7 +10,7 @@ import type { Reader } from '../jute/reader.ts'
 import type { Writer } from '../jute/writer.ts'
 import { AclList, Perm, type Acl } from '../protocol/acl.ts'
 import { Code } from '../protocol/error-codes.ts'
-import { isMultiRead, MultiRequest, writeHeader } from '../protocol/multi.ts'
+import { isMalformed, isMultiRead, MultiRequest, writeHeader } from '../protocol/multi.ts'
 import { Op } from '../protocol/op-codes.ts'
 import * as requests from '../protocol/requests.ts'
 import * as watchRequests from '../protocol/watches.ts'
@@ -180,7 +180,8 @@ export class Reads {
 
   #getEphemerals(link: ClientLink, xid: number, reader: Reader): void {
     const { prefixPath } = requests.GetEphemeralsRequest.read(reader)
-    const prefix = prefixPath === null || prefixPath.trim() === '' ? '/' : prefixPath
+    const trimmed = prefixPath === null ? '' : javaTrim(prefixPath)
+    const prefix = trimmed === '' || trimmed === '/' ? '/' : prefixPath!
     const ephemerals = []
     for (const path of this.#tree.ephemeralsOf(link.session?.id ?? 0n)) {
       if (path.startsWith(prefix)) ephemerals.push(path)
@@ -195,18 +196,21 @@ export class Reads {
     if (node === NULL_PATH) return this.#fail(link, xid, Code.marshallingError)
     if (node === 0) return this.#fail(link, xid, Code.noNode)
     if (!this.may(link, Perm.read, tree.acl(node))) return this.#fail(link, xid, Code.noAuth)
-    this.#begin(link, xid).int(tree.descendantCount(node))
+    // The root has two names, "" and "/", of which the longer counts as below the shorter.
+    const isNameless = reader.rangeStart === reader.rangeEnd
+    this.#begin(link, xid).int(tree.descendantCount(node) + (isNameless ? 1 : 0))
     link.endFrame()
   }
 
-  /** Each op succeeds or fails alone (client-protocol 2.7). */
+  /** Each op succeeds or fails alone (client-protocol 2.7); one that is no read ends the list. */
   #multiRead(link: ClientLink, xid: number, reader: Reader): void {
     const ops = MultiRequest.read(reader)
-    const isForeign = ops.some((op) => !isMultiRead(op))
-    const writer = link.beginReply(xid, this.#tree.lastZxid, isForeign ? Code.marshallingError : 0)
+    if (ops.some(isMalformed)) return this.#fail(link, xid, Code.marshallingError)
+    const isBroken = ops.some((op) => !isMultiRead(op) || op.path === null)
+    const writer = link.beginReply(xid, this.#tree.lastZxid, isBroken ? Code.marshallingError : 0)
     for (const op of ops) {
-      if (!isMultiRead(op)) break
-      const node = this.#tree.find(op.path ?? '')
+      if (!isMultiRead(op) || op.path === null) break
+      const node = this.#tree.find(op.path)
       const isMissing = node === 0
       const isRefused = !isMissing && !this.may(link, Perm.read, this.#tree.acl(node))
       if (isMissing || isRefused) {
@@ -231,45 +235,69 @@ export class Reads {
     link: ClientLink,
     xid: number,
     request: watchRequests.SetWatches,
-    persistent: readonly (string | null)[] | null,
-    recursive: readonly (string | null)[] | null,
+    persistent: WatchedPaths,
+    recursive: WatchedPaths,
   ): void {
     const { relativeZxid, dataWatches, existWatches, childWatches } = request
-    if (!dataWatches || !existWatches || !childWatches || !persistent || !recursive) {
-      return this.#fail(link, xid, Code.marshallingError)
-    }
+    // In this order, up to a list or a path that is missing: what comes before it stands.
+    const isDone =
+      this.#resetData(link, dataWatches, relativeZxid) &&
+      this.#resetExists(link, existWatches) &&
+      this.#resetChild(link, childWatches, relativeZxid) &&
+      this.#resetPersistent(link, persistent, 'persistent') &&
+      this.#resetPersistent(link, recursive, 'persistentRecursive')
+    this.#fail(link, xid, isDone ? Code.ok : Code.marshallingError)
+  }
+
+  #resetData(link: ClientLink, paths: WatchedPaths, since: bigint): boolean {
     const tree = this.#tree
-    for (const path of dataWatches) {
-      const node = path === null ? 0 : tree.find(path)
+    for (const path of paths ?? MISSING) {
+      if (path === null) return false
+      const node = tree.find(path)
       if (node === 0) this.#notify(link, EventType.nodeDeleted, path)
-      else if (tree.mzxid(node) > relativeZxid) this.#notify(link, EventType.nodeDataChanged, path)
-      else this.#watches.add(path!, 'data', link)
+      else if (tree.mzxid(node) > since) this.#notify(link, EventType.nodeDataChanged, path)
+      else this.#watches.add(path, 'data', link)
     }
-    for (const path of existWatches) {
-      const node = path === null ? 0 : tree.find(path)
-      if (node !== 0) this.#notify(link, EventType.nodeCreated, path)
-      else if (path !== null) this.#watches.add(path, 'data', link)
+    return true
+  }
+
+  #resetExists(link: ClientLink, paths: WatchedPaths): boolean {
+    for (const path of paths ?? MISSING) {
+      if (path === null) return false
+      if (this.#tree.find(path) !== 0) this.#notify(link, EventType.nodeCreated, path)
+      else this.#watches.add(path, 'data', link)
     }
-    for (const path of childWatches) {
-      const node = path === null ? 0 : tree.find(path)
+    return true
+  }
+
+  #resetChild(link: ClientLink, paths: WatchedPaths, since: bigint): boolean {
+    const tree = this.#tree
+    for (const path of paths ?? MISSING) {
+      if (path === null) return false
+      const node = tree.find(path)
       if (node === 0) this.#notify(link, EventType.nodeDeleted, path)
-      else if (tree.pzxid(node) > relativeZxid) {
-        this.#notify(link, EventType.nodeChildrenChanged, path)
-      } else this.#watches.add(path!, 'child', link)
+      else if (tree.pzxid(node) > since) this.#notify(link, EventType.nodeChildrenChanged, path)
+      else this.#watches.add(path, 'child', link)
     }
-    for (const path of persistent) if (path !== null) this.#watches.add(path, 'persistent', link)
-    for (const path of recursive) {
-      if (path !== null) this.#watches.add(path, 'persistentRecursive', link)
-    }
-    this.#begin(link, xid)
-    link.endFrame()
+    return true
+  }
+
+  /** Persistent watches: changes meanwhile are not told. */
+  #resetPersistent(
+    link: ClientLink,
+    paths: WatchedPaths,
+    kind: 'persistent' | 'persistentRecursive',
+  ): boolean {
+    if (paths === null) return false
+    for (const path of paths) if (path !== null) this.#watches.add(path, kind, link)
+    return true
   }
 
   /** An event for a change while the client was away; only for those who may read the node. */
-  #notify(link: ClientLink, type: number, path: string | null): void {
-    const node = path === null ? 0 : this.#tree.find(path)
+  #notify(link: ClientLink, type: number, path: string): void {
+    const node = this.#tree.find(path)
     if (node !== 0 && !this.may(link, Perm.read, this.#tree.acl(node))) return
-    writeEvent(link, type, path ?? '', NO_ZXID)
+    writeEvent(link, type, path, NO_ZXID)
   }
 
   #addWatch(link: ClientLink, xid: number, reader: Reader): void {
@@ -285,9 +313,8 @@ export class Reads {
 
   #findWatches(link: ClientLink, xid: number, type: number, reader: Reader): void {
     const { path, type: watcherType } = watchRequests.CheckWatchesRequest.read(reader)
-    if (path === null || !isWatcherType(watcherType)) {
-      return this.#fail(link, xid, Code.marshallingError)
-    }
+    if (!isWatcherType(watcherType)) return this.#fail(link, xid, Code.marshallingError)
+    if (path === null) return this.#fail(link, xid, Code.noWatcher)
     const isFound =
       type === Op.checkWatches
         ? this.#watches.has(path, watcherType, link)
@@ -295,6 +322,11 @@ export class Reads {
     this.#fail(link, xid, isFound ? Code.ok : Code.noWatcher)
   }
 }
+
+/** Of setWatches: a list may be missing, and so may a path in it. */
+type WatchedPaths = readonly (string | null)[] | null
+/** Stands for a list that is missing: it fails as a path that is missing does. */
+const MISSING: readonly null[] = [null]
 
 /** A path that is null on the wire: Apache fails on it with a marshalling error. */
 const NULL_PATH = -1
@@ -308,14 +340,24 @@ export function writeEvent(link: ClientLink, type: number, path: string, zxid: b
   link.endFrame()
 }
 
+/** String#trim: whatever is not above a space, and nothing else. */
+function javaTrim(text: string): string {
+  let [start, end] = [0, text.length]
+  while (start < end && text.charCodeAt(start) <= 0x20) start++
+  while (end > start && text.charCodeAt(end - 1) <= 0x20) end--
+  return text.slice(start, end)
+}
+
 function isWatcherType(type: number): type is 1 | 2 | 3 | 4 | 5 {
   return type >= 1 && type <= 5
 }
 
 function withoutSecret(entry: Acl): Acl {
   if (entry.id.scheme !== 'digest') return entry
-  const user = (entry.id.id ?? '').split(':')[0]
-  return { perms: entry.perms, id: { scheme: 'digest', id: `${user}:x` } }
+  return {
+    perms: entry.perms,
+    id: { scheme: 'digest', id: entry.id.id?.replaceAll(/:.*/g, ':x') ?? null },
+  }
 }
 
 function clientInfos(link: ClientLink): ClientInfo[] {

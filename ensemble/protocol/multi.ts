@@ -58,6 +58,21 @@ export function isMultiRead(op: Given<MultiOp>): op is Given<MultiReadOp> {
   return op.type === Op.getData || op.type === Op.getChildren
 }
 
+/**
+ * Whether Apache's server fails to read an op, and with it the whole request: since 3.8.2 a create
+ * with a flag that is none, a TTL flag without the ttl, or no ACL list (client-protocol 2.6).
+ */
+export function isMalformed(op: MultiOp): boolean {
+  switch (op.type) {
+    case Op.create:
+    case Op.create2:
+    case Op.createContainer:
+      return op.flags < 0 || op.flags > requests.CreateMode.container || op.acl === null
+    default:
+      return false
+  }
+}
+
 export const MultiRequest = codec<MultiOp[]>('MultiOperationRecord', writeOps, readOps)
 export type MultiRequest = MultiOp[]
 
