@@ -11,7 +11,7 @@ import { environment } from './environment.ts'
 import { Decimal, JsonObject, type JsonValue } from './json-text.ts'
 import { interestOps, LISTED_MAX, wallOf } from './listings.ts'
 import { monitorRows } from './metric-values.ts'
-import { systemProperties } from './redaction.ts'
+import { redactedConfiguration, systemProperties } from './redaction.ts'
 import type { ServerView } from './server-view.ts'
 
 export type Query = Readonly<Record<string, string>>
@@ -73,7 +73,7 @@ export const commands: readonly Command[] = [
     ],
   ]),
   command('initial_configuration', ['icfg'], ({ settings }) => [
-    ['initial_configuration', settings.initialConfiguration],
+    ['initial_configuration', redactedConfiguration(settings.initialConfiguration)],
   ]),
   command('is_read_only', ['isro'], ({ mode }) => [['read_only', mode === 'read-only']]),
   command('last_snapshot', ['lsnp'], ({ lastSnapshot }) => {

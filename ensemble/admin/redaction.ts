@@ -8,7 +8,8 @@ import { isSecret, REDACTED } from '../sys/log-redaction.ts'
 import type { ServerView } from './server-view.ts'
 
 /** The text of a configuration file without the values of secrets, commented lines included. */
-export function redactedConfiguration(text: string): string {
+export function redactedConfiguration(text: string | null): string | null {
+  if (text === null) return null
   let isHidden = false
   const lines = text.split(/(?<=\r\n|\n|\r)/).map((line) => {
     const isContinued = /(^|[^\\])(\\\\)*\\[\r\n]*$/.test(line)
@@ -27,10 +28,6 @@ export function redactedConfiguration(text: string): string {
   return lines.join('')
 }
 
-export function redactedProperty(name: string, value: string): readonly [string, string] {
-  return [name, isSecret(name) ? REDACTED : value]
-}
-
 /** `system_properties`: those given to this server, and what the names of Java's say about it. */
 export function systemProperties({ settings, host }: ServerView): [string, string][] {
   const facts = host?.facts()
@@ -41,7 +38,9 @@ export function systemProperties({ settings, host }: ServerView): [string, strin
           ['java.version', facts.runtimeVersion],
           ['user.dir', facts.workingDirectory],
         ]
-  const given = settings.systemProperties.map(([name, value]) => redactedProperty(name, value))
+  const given = settings.systemProperties.map(
+    ([name, value]) => [name, isSecret(name) ? REDACTED : value] as const,
+  )
   return [...own, ...given]
     .map(([name, value]): [string, string] => [name, value])
     .sort(([left], [right]) => (left < right ? -1 : left > right ? 1 : 0))

@@ -69,9 +69,9 @@ export interface ServerSettings {
   readonly admin: AdminSettings | null
   /** null: metrics are shown by administration only. */
   readonly metrics: MetricsSettings | null
-  /** The configuration file at the start, without its secrets; null without a file. */
+  /** Text of the configuration file at the start; null without a file. Shown without secrets. */
   readonly initialConfiguration: string | null
-  /** ZooKeeper's system properties that were given, by their full names. */
+  /** ZooKeeper's system properties that were given, by their full names. Shown without secrets. */
   readonly systemProperties: readonly (readonly [name: string, value: string])[]
 }
 

@@ -11,7 +11,6 @@ import {
   type ParsedZooCfg,
   type Settings,
 } from '../../ensemble/config/index.ts'
-import { redactedConfiguration } from '../../ensemble/admin/redaction.ts'
 import type { ServerSettings } from '../../ensemble/server/index.ts'
 import { isLoopback, locate } from './check.ts'
 import { loadSetUp, redacted, withoutSecrets, type LoadedSetUp } from './load.ts'
@@ -125,7 +124,7 @@ function finished(
       admin: adminSettingsOf(parsed),
       metrics: metricsSettingsOf(parsed),
       systemProperties: systemPropertiesOf(parsed),
-      initialConfiguration: text === null ? null : redactedConfiguration(text),
+      initialConfiguration: text,
     },
     notes: parsed.notes,
   }

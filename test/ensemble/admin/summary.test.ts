@@ -1,3 +1,4 @@
+/** The values behind administration: summaries, digests, JSON and dates. */
 import { describe, expect, test } from 'vitest'
 import { Summary, SummarySet } from '../../../ensemble/admin/summary.ts'
 import { jsonText, JsonObject, Decimal } from '../../../ensemble/admin/json-text.ts'
