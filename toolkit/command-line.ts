@@ -35,7 +35,7 @@ export async function runCommandLine(words: readonly string[], io: Io): Promise<
     io.err(`howdah: ${unknownCommand(name)}\n`)
     return Exit.usage
   }
-  if (asksForHelp(rest)) {
+  if (asksForHelp(spec.ownWords === true ? rest.slice(0, 1) : rest)) {
     io.out(helpOf(name, spec))
     return Exit.done
   }

@@ -35,6 +35,8 @@ export interface CommandSpec {
   readonly usage: string
   readonly details?: string
   readonly options: { readonly [name: string]: OptionSpec }
+  /** The command reads its words itself: all of them are positionals. */
+  readonly ownWords?: true
   /** `-Dname=value` is collected as Java does. */
   readonly takesProperties?: boolean
   readonly positionals: { readonly least: number; readonly most: number }
@@ -116,6 +118,7 @@ export function parseArguments(words: readonly string[], spec: CommandSpec): Arg
   const positionals: string[] = []
   const properties = new Map<string, string>()
   const values = new Map<string, string | null>()
+  if (spec.ownWords === true) return new Arguments({ positionals: words, properties, values })
   let isOver = false
   for (let index = 0; index < words.length; index++) {
     const word = words[index] ?? ''

@@ -106,6 +106,7 @@ export class Client {
   readonly #closeTimeoutMs: number
   readonly #machine: SessionMachine<Call, Watcher>
   readonly #states = new Emitter<SessionState>()
+  readonly #failures = new Emitter<string>()
   readonly #authWaiters = new Map<AuthEntry, { resolve: () => void; reject: (e: Error) => void }>()
 
   #connection: Connection | null = null
@@ -213,6 +214,11 @@ export class Client {
     return this.#lastFailure
   }
 
+  /** Calls `listener` whenever a connection, or an attempt to make one, has ended, with the reason. */
+  onFailure(listener: (why: string) => void): () => void {
+    return this.#failures.add(listener)
+  }
+
   /** Requests that wait for a connection or for their reply. */
   get pendingRequests(): number {
     return this.#machine.pendingRequests
@@ -277,6 +283,15 @@ export class Client {
       this.#step()
     })
     return this.#closed
+  }
+
+  /**
+   * Drops the connection and leaves the session to its timeout, with its ephemeral nodes; somebody
+   * with `sessionId` and `sessionPassword` may still resume it. Pending requests fail.
+   */
+  abandon(): void {
+    this.#machine.leave()
+    this.#step()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -621,6 +636,14 @@ export class Client {
     watches.remove(type, target, watcher)
   }
 
+  /** The types of the watches that this client has on `path` itself. */
+  watchTypesOf(path: string): WatcherType[] {
+    const target = this.#toServer(path)
+    const watches = this.#machine.watches
+    const types = ['children', 'data', 'persistent', 'persistentRecursive'] as const
+    return types.filter((type) => watches.has(type, target))
+  }
+
   /** Stops calling `watcher` for `path`, without asking the server: its late events are dropped. */
   forget(path: string, watcher: Watcher): void {
     this.#machine.watches.remove('any', this.#toServer(path), watcher)
@@ -734,7 +757,7 @@ export class Client {
         return this.#sys.clock.defer(() => this.#flush())
       case 'lost':
         this.#lastFailure = effect.why
-        return
+        return this.#failures.emit(effect.why)
       default:
         this.#deliveries.push(effect)
     }

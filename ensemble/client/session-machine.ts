@@ -417,6 +417,11 @@ export class SessionMachine<R extends Request<W>, W> {
     if (request.slot.phase !== 'done') this.#closing = { request, deadlineMs }
   }
 
+  /** Ends the machine without a word to the server: the session lives on until its timeout. */
+  leave(): void {
+    if (!this.isOver) this.#finish('closed', 'left to its timeout')
+  }
+
   /** The bytes to write; requests in them count as sent from now on. */
   takeBytes(nowMs: number): Buffer {
     this.#isFlushDue = false

@@ -114,13 +114,30 @@ export const commands: { readonly [name: string]: CommandSpec } = {
     examples: ['howdah check howdah.yaml --plan', 'howdah check howdah.yaml --explain lease'],
     load: () => import('./check.ts'),
   },
+  cli: {
+    summary: 'zkCli: its commands, options and output; one command, a script, or a shell.',
+    usage: '[-server LIST] [-timeout MS] [-r] [-waitforconnection] [COMMAND …]',
+    details:
+      'Without COMMAND a shell: lines from stdin, with history and completion on a terminal.\n' +
+      '  -server LIST         host:port,host:port/chroot; else of HOWDAH_FILE, else localhost:2181.\n' +
+      '  -timeout MS          The session timeout to ask for; 30000 without it.\n' +
+      '  -r                   Accept a server that has lost its quorum, for reading.\n' +
+      '  -waitforconnection   Run nothing before there is a connection.\n' +
+      "Ends with zkCli's own codes: 0, 1 an error, 127 an unknown command; 2 for wrong options.\n" +
+      'A word that is no command, such as help, prints all of zkCli’s commands. As in zkCli, the session\n' +
+      'and its ephemeral nodes outlive the command by the timeout, unless it ends by `quit` or `close`.',
+    options: {},
+    ownWords: true,
+    positionals: { least: 0, most: Infinity },
+    examples: ['howdah cli -server 127.0.0.1:2181 ls -R /', 'howdah cli -server a:2181,b:2181/app'],
+    load: () => import('./cli.ts'),
+  },
 }
 
 /** Part of the interface, with nothing behind them yet. */
 export const commandsToCome: { readonly [name: string]: string } = {
   register: 'one registration in the foreground',
   convert: 'zoo.cfg or Hadoop’s files to the YAML',
-  cli: "zkCli's commands",
   switchover: 'a graceful change of the active',
   failover: 'makes a member active when there is none',
   fence: 'runs the fencing of a member by hand',
