@@ -341,7 +341,8 @@ export class Controller {
     const { promise: aborted, resolve } = Promise.withResolvers<void>()
     abort.signal.addEventListener('abort', () => resolve())
     const done = this.#perform(action, abort.signal).catch((error: unknown) => {
-      if (!abort.signal.aborted) this.#onActionFailed(action, error)
+      if (isFatal(error)) this.#fail(error)
+      else if (!abort.signal.aborted) this.#onActionFailed(action, codeOf(error))
     })
     void Promise.race([done, aborted]).then(() => {
       if (this.#underWay === underWay) this.#underWay = null
@@ -349,10 +350,7 @@ export class Controller {
     })
   }
 
-  #onActionFailed(action: Action, error: unknown): void {
-    const code = codeOf(error)
-    const isOurs = error instanceof AssertionError || error instanceof StateError
-    if (isOurs || code === null || code.startsWith('E')) return this.#fail(error)
+  #onActionFailed(action: Action, code: string | null): void {
     // The protocol names it: the outcome may be unknown, so look at everything afresh.
     this.#log.warn({ action: action.kind, code }, 'an action failed and is decided anew')
     this.#observer?.markStale()
@@ -365,7 +363,9 @@ export class Controller {
     this.#log.fatal({ error: cause }, 'the controller cannot go on')
     const grant = this.#grant
     if (this.#isRunning && grant?.commanded === true) {
-      void this.#service.deactivate(grant.token, 'the controller cannot go on')
+      this.#service
+        .deactivate(grant.token, 'the controller cannot go on')
+        .catch((failure: unknown) => this.#log.error({ error: failure }, 'the stop failed'))
     }
     this.#end()
     this.#failure.resolve(cause)
@@ -741,14 +741,15 @@ export class Controller {
   /** Gives the service and the watchdog the new end of the lease. */
   #passOn(): void {
     const grant = this.#grant
-    if (grant === null || !grant.commanded || grant.demoted !== null) return
+    if (grant === null || !grant.commanded) return
+    if (grant.lost !== null || grant.demoted !== null) return
     this.#feedWatchdog(grant)
     if (!grant.active || this.#isExtending) return
     if (this.#settings.service.activate.kind !== 'http') return
     this.#isExtending = true
     const number = this.#grantNumber
     void this.#service
-      .activate(grant.token, () => this.#serviceLeaseMs(), 'renewal')
+      .activate(grant.token, () => this.#serviceLeaseMs(number), 'renewal')
       .then((result) => {
         if (this.#grantNumber !== number || this.#grant?.demoted !== null) return
         if (result.role === 'standby' && result.token !== null && result.token > grant.token) {
@@ -762,10 +763,12 @@ export class Controller {
       })
   }
 
-  /** What the service may count on: the rest of the lease, less the margin. */
-  #serviceLeaseMs(): number {
-    const lease = this.#grant?.lease ?? null
-    if (lease === null) return 0
+  /** What the service may count on: the rest of this grant's lease, less the margin. */
+  #serviceLeaseMs(grantNumber: number): number {
+    const grant = this.#grant
+    const lease = grant?.lease ?? null
+    if (grant === null || lease === null || this.#grantNumber !== grantNumber) return 0
+    if (grant.lost !== null || grant.demoted !== null) return 0
     const now = readClocks(this.#sys.clock)
     return leaseLeftMs(lease.sentAt, this.#times.leaseMs, now) - this.#times.marginMs
   }
@@ -1088,7 +1091,7 @@ export class Controller {
       target,
       token: grant.token,
       targetToken: crumb?.kind === 'present' && crumb.member === target ? crumb.token : null,
-      leaseLeftMs: this.#serviceLeaseMs(),
+      leaseLeftMs: this.#serviceLeaseMs(number),
     }
     const { result, detail } = await runFencing(method, order, this.#settings, this.#sys, signal)
     this.#log.info({ target, method: method.kind, result, detail }, 'fencing')
@@ -1141,15 +1144,17 @@ export class Controller {
     const grant = this.#grant
     if (grant === null) return
     const { token } = grant
+    const number = this.#grantNumber
     if (this.#state.record.activeToken !== token) await this.#state.update({ activeToken: token })
-    if (signal.aborted) return
+    // The disk may have stalled for longer than the lease: time before effects (H-11).
+    if (signal.aborted || this.#serviceLeaseMs(number) <= this.#times.stopMs) return
     // From here on the service may be active, whatever the answer says or does not say.
     this.#changeGrant({ commanded: true })
     this.#setServiceRole('unknown')
     this.#feedWatchdog(grant)
     const result = await this.#service.activate(
       token,
-      () => this.#serviceLeaseMs(),
+      () => this.#serviceLeaseMs(number),
       this.#grantReason,
     )
     if (signal.aborted || this.#grant?.token !== token) return
@@ -1322,6 +1327,13 @@ export class Controller {
       return null // not on Linux, or simulated: pids are taken for what they are
     }
   }
+}
+
+/** The disk failed, or it is our own bug: nothing that the protocol names, and nothing to try again. */
+function isFatal(error: unknown): boolean {
+  const code = codeOf(error)
+  if (error instanceof AssertionError || error instanceof StateError) return true
+  return code === null || code.startsWith('E')
 }
 
 /** Awaits an operation for which these outcomes are as good as success. */

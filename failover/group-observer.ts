@@ -95,9 +95,8 @@ export class GroupObserver {
   }
 
   /** Reads one topic now; the answer is newer than this call. */
-  async refresh(topic: Topic): Promise<void> {
-    await this.#reading.get(topic)?.catch(() => {})
-    await this.#read(topic)
+  refresh(topic: Topic): Promise<void> {
+    return this.#read(topic)
   }
 
   #onEvent(topic: Topic): void {
@@ -118,8 +117,12 @@ export class GroupObserver {
     })
   }
 
+  /** One after the other: an older answer of many steps never replaces a newer one. */
   #read(topic: Topic): Promise<void> {
-    const reading = this.#readOnce(topic)
+    const before = this.#reading.get(topic) ?? Promise.resolve()
+    const reading = before
+      .catch(() => {}) // told to whoever asked for it
+      .then(() => this.#readOnce(topic))
       .then(() => {
         if (!this.#closed) this.#onChange()
       })

@@ -94,7 +94,8 @@ export class Guard {
       const fields = decodeFields(await this.#files.readFile(this.#stateFile))
       const highest = tokenOf(fields?.['highestToken'])
       const spent = tokenOf(fields?.['spentToken'])
-      if (highest === null) throw new StateError(`${this.#stateFile} is damaged`)
+      const isDamaged = fields?.['spentToken'] !== undefined && spent === null
+      if (highest === null || isDamaged) throw new StateError(`${this.#stateFile} is damaged`)
       this.#highest = highest
       this.#durable = highest
       this.#spent = spent ?? -1n

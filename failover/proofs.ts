@@ -38,16 +38,22 @@ export function requiredProofs(
     breadcrumb.token === lease.token &&
     !released
   if (!agree) return everyone(view, breadcrumb)
-  return breadcrumb.isMine ? [] : [breadcrumb.member]
+  return breadcrumb.isOfThisRun ? [] : [breadcrumb.member]
 }
 
 /**
  * All others; also this member's own name when a breadcrumb carries it that we did not write (a
  * clone, or the same member started on two hosts), and the owner of a breadcrumb who is in no file.
+ *
+ * Where leases are a proof, "we" is this run: bytes and mzxid in the record say the same to a copy of
+ * the state directory made after the breadcrumb was written, and its lease is waited for. Without
+ * leases nothing could ever prove our own name, so there the record is believed.
  */
 function everyone(view: View, breadcrumb: BreadcrumbView): readonly string[] {
   const names = [...view.others]
-  if (breadcrumb.kind === 'present' && !breadcrumb.isMine) {
+  if (breadcrumb.kind !== 'present') return names
+  const obeysLeases = view.rules.protection.includes('lease')
+  if (obeysLeases ? !breadcrumb.isOfThisRun : !breadcrumb.isMine) {
     const owner = breadcrumb.member ?? UNREADABLE
     if (!names.includes(owner)) names.unshift(owner)
   }

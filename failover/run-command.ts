@@ -2,7 +2,8 @@
  * Runs a command to its end or to its time-out: argv, never a shell.
  *
  * Invariants: when the time is over or `signal` aborts, the whole process group is killed; output
- * is capped; a command that could not be started did not run.
+ * is capped; a command that could not be started did not run. One that cannot be killed (state D)
+ * holds nobody up: `ended` tells later when it is gone.
  */
 import type { Sys } from '../ensemble/sys/sys.ts'
 
@@ -12,6 +13,9 @@ export interface Ran {
   readonly why: string
   /** The first part of stdout and stderr together. */
   readonly output: string
+  /** Resolved, or resolves when a process that could not be killed in time is gone after all. */
+  readonly ended: Promise<unknown>
+  readonly hasEnded: boolean
 }
 
 const OUTPUT_BYTES_MAX = 8192
@@ -56,8 +60,10 @@ export async function runCommand(
   options.signal?.removeEventListener('abort', onAbort)
 
   const output = Buffer.concat(chunks).toString('utf8')
+  const rest = { ended: child.exited, hasEnded: exit !== null }
   if (state.ended !== null) {
     return {
+      ...rest,
       outcome: state.ended,
       code: null,
       why: `${state.ended} after ${options.timeoutMs} ms`,
@@ -65,8 +71,9 @@ export async function runCommand(
     }
   }
   if (exit === null || exit.error !== undefined) {
-    return { outcome: 'not-started', code: null, why: exit?.error?.message ?? 'unknown', output }
+    const why = exit?.error?.message ?? 'unknown'
+    return { ...rest, outcome: 'not-started', code: null, why, output }
   }
   const why = exit.code === null ? `ended by ${exit.signal}` : `exit status ${exit.code}`
-  return { outcome: 'exited', code: exit.code, why, output }
+  return { ...rest, outcome: 'exited', code: exit.code, why, output }
 }

@@ -11,12 +11,16 @@
  * to each answer, a reading of its own clock, and gets it back as `Howdah-Lease-Clock`:
  * `Howdah-Lease-Ms` is counted from that reading, which was taken before the answer reached us. The
  * deadline is thereby the same moment however long the command travels.
+ *
+ * An `activate` may be overtaken by its `deactivate`. Over HTTP it cannot be called back: the service
+ * refuses a token that it was told to deactivate, as the guard does. Where both are commands, the
+ * stop ends the process of the activation first and waits until it is gone.
  */
 import type { Child } from '../ensemble/sys/process.ts'
 import type { Sys } from '../ensemble/sys/sys.ts'
 import { sleep } from '../ensemble/sys/clock.ts'
 import { decodeServiceAnswer } from './service-answer.ts'
-import { runCommand } from './run-command.ts'
+import { runCommand, type Ran } from './run-command.ts'
 import {
   KILL_AFTER_MS,
   type GroupSettings,
@@ -33,6 +37,9 @@ export interface CommandResult {
   readonly why: string
 }
 
+/** A SIGKILL that has no effect within this time leaves the process to the lease. */
+const GONE_WITHIN_MS = 1000
+
 interface ClockEcho {
   readonly clock: string
   readonly receivedAtMs: number
@@ -47,6 +54,9 @@ export class Service {
   /** The pid of a service that an earlier run of the controller started. */
   #adoptedPid: number | null = null
   #echo: ClockEcho | null = null
+  /** Commands of activations that run, or that could not be ended: each may still take effect. */
+  readonly #activations = new Set<AbortController>()
+  readonly #undead = new Set<Promise<unknown>>()
 
   constructor(settings: GroupSettings, sys: Sys, onExit: () => void) {
     this.#settings = settings
@@ -96,6 +106,8 @@ export class Service {
     void child.exited.then((exit) => {
       if (this.#child !== child) return
       this.#child = null
+      // The leader of the group has gone; what it had started must not act on without it.
+      if (child.pid !== undefined) this.#sys.process.killGroup(child.pid, 'SIGKILL')
       this.#sys.log.warn(
         { code: exit.code, signal: exit.signal, error: exit.error?.message },
         'the service has exited',
@@ -121,11 +133,16 @@ export class Service {
     return this.#send(this.#settings.service.activate, 'active', token, leaseLeftMs, why)
   }
 
-  deactivate(token: bigint, why: string): Promise<CommandResult> {
-    return this.#send(this.#settings.service.deactivate, 'standby', token, null, why)
+  /** Tells the service to be standby; first ends what might still make it active. */
+  async deactivate(token: bigint, why: string): Promise<CommandResult> {
+    for (const activation of this.#activations) activation.abort()
+    while (this.#activations.size > 0) await sleep(this.#sys.clock, 1)
+    const result = await this.#send(this.#settings.service.deactivate, 'standby', token, null, why)
+    if (this.#undead.size === 0) return result
+    return { ...result, done: false, why: 'an activation under way cannot be ended' }
   }
 
-  /** Ends the service's process group; true when it is gone. */
+  /** Ends the service's process group; true when it is gone. Takes a bounded time. */
   async kill(): Promise<boolean> {
     const { pid } = this
     const child = this.#child
@@ -138,10 +155,35 @@ export class Service {
       return !this.running
     }
     child.kill('SIGTERM')
-    const timer = this.#sys.clock.setTimer(KILL_AFTER_MS, () => child.kill('SIGKILL'))
-    await child.exited
-    timer.cancel()
-    return true
+    const { promise: given, resolve: giveUp } = Promise.withResolvers<'lives'>()
+    const { clock } = this.#sys
+    const timers = [
+      clock.setTimer(KILL_AFTER_MS, () => child.kill('SIGKILL')),
+      clock.setTimer(KILL_AFTER_MS + GONE_WITHIN_MS, () => giveUp('lives')),
+    ]
+    const ended = await Promise.race([child.exited, given])
+    for (const timer of timers) timer.cancel()
+    return ended !== 'lives'
+  }
+
+  /** Runs the command of an activation so that a stop can end it. */
+  async #runActivation(
+    argv: readonly string[],
+    env: Readonly<Record<string, string>>,
+    timeoutMs: number,
+  ): Promise<Ran> {
+    const activation = new AbortController()
+    this.#activations.add(activation)
+    try {
+      const ran = await runCommand(this.#sys, { argv, env, timeoutMs, signal: activation.signal })
+      if (!ran.hasEnded) {
+        this.#undead.add(ran.ended)
+        void ran.ended.then(() => this.#undead.delete(ran.ended))
+      }
+      return ran
+    } finally {
+      this.#activations.delete(activation)
+    }
   }
 
   async #send(
@@ -161,7 +203,11 @@ export class Service {
       }
       if (leaseLeftMs !== null) env['HOWDAH_LEASE_MS'] = String(floorMs(leaseLeftMs()))
       const argv = expandArgv(command.argv, values)
-      const ran = await runCommand(this.#sys, { argv, env, timeoutMs: command.timeoutMs })
+      const { timeoutMs } = command
+      const ran =
+        role === 'active'
+          ? await this.#runActivation(argv, env, timeoutMs)
+          : await runCommand(this.#sys, { argv, env, timeoutMs })
       const done = ran.outcome === 'exited' && ran.code === 0
       return { done, role: done ? role : null, token, why: ran.why, wantsClock: false }
     }

@@ -105,13 +105,15 @@ function breadcrumbOf(seen: Seen<null> | null, identity: Identity): BreadcrumbVi
     record !== null &&
     record.mzxid === seen.stat.mzxid &&
     record.data === seen.data?.toString('utf8')
+  const isOfThisRun = value !== null && value.incarnation === identity.incarnation
   return {
     kind: 'present',
     version: seen.stat.version,
     member: value?.member ?? null,
     token: value?.token ?? null,
     // Or this very run wrote it and did not hear of it: no other run has its incarnation.
-    isMine: sameAsRecord || (value !== null && value.incarnation === identity.incarnation),
+    isMine: sameAsRecord || isOfThisRun,
+    isOfThisRun,
   }
 }
 

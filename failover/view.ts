@@ -129,6 +129,8 @@ export type BreadcrumbView =
       readonly token: bigint | null
       /** Same bytes as we wrote, and its mzxid is the one in our durable record (H-4). */
       readonly isMine: boolean
+      /** This very run wrote it: a copy of the state directory cannot say so. */
+      readonly isOfThisRun: boolean
     }
 
 export interface PeerView {

@@ -26,7 +26,14 @@ const GROUP: GroupView = {
   registered: 'mine',
   lock: { kind: 'absent', sinceMs: NOW.monotonicMs - 10_000 },
   lease: LEASE_OF_B,
-  breadcrumb: { kind: 'present', version: 3, member: 'b', token: 400n, isMine: false },
+  breadcrumb: {
+    kind: 'present',
+    version: 3,
+    member: 'b',
+    token: 400n,
+    isMine: false,
+    isOfThisRun: false,
+  },
   paused: null,
   drained: null,
   mismatches: [],
@@ -131,7 +138,14 @@ const ACTIVE: View = {
   group: group({
     lock: MY_LOCK,
     lease: OWN_LEASE,
-    breadcrumb: { kind: 'present', version: 4, member: 'a', token: TOKEN, isMine: true },
+    breadcrumb: {
+      kind: 'present',
+      version: 4,
+      member: 'a',
+      token: TOKEN,
+      isMine: true,
+      isOfThisRun: true,
+    },
   }),
   record: { highestToken: TOKEN, activeToken: TOKEN },
   grant: ACTIVE_GRANT,
@@ -351,7 +365,7 @@ describe('whom a proof is needed for (H-1, H-4)', () => {
   const released: LeaseView = { ...LEASE_OF_B, leaseMs: 0 }
   const former = (lease: LeaseView) => ({ lease, endsAtMs: NOW.monotonicMs + 2000 })
   const crumb = (member: string | null, token: bigint, isMine = false) =>
-    ({ kind: 'present', version: 3, member, token, isMine }) as const
+    ({ kind: 'present', version: 3, member, token, isMine, isOfThisRun: isMine }) as const
   const three = { others: ['b', 'c'] }
   const lock = MY_LOCK
   test.each<[string, LeaseView, GroupView['breadcrumb'], string]>([
@@ -542,7 +556,14 @@ describe('a restarted controller (H-14)', () => {
     const { action } = decide(resumed)
     expect(action).toEqual({ kind: 'claim', token: TOKEN, adopting: true, allowUnhealthy: false })
   })
-  const other = { kind: 'present', version: 4, member: 'a', token: TOKEN, isMine: false } as const
+  const other = {
+    kind: 'present',
+    version: 4,
+    member: 'a',
+    token: TOKEN,
+    isMine: false,
+    isOfThisRun: false,
+  } as const
   test.each<[string, Partial<View>]>([
     ['lock', { group: { ...resumed.group!, lock: { ...MY_LOCK, owner: 0x99n } } }],
     ['breadcrumb', { group: { ...resumed.group!, breadcrumb: other } }],

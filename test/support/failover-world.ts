@@ -134,6 +134,8 @@ export class Proc {
 /** Files that lose nothing: crash tests of durability are the store's and the simulation's. */
 export class MemoryFiles implements FileSystem {
   readonly contents = new Map<string, Buffer>()
+  /** Awaited by each `datasync`: a disk that stalls, or fails. */
+  beforeSync: () => Promise<void> = () => Promise.resolve()
 
   async open(path: string, mode: 'read' | 'write' | 'create'): Promise<File> {
     if (mode === 'create' && this.contents.has(path)) throw systemError('EEXIST')
@@ -148,7 +150,7 @@ export class MemoryFiles implements FileSystem {
         added.copy(grown, position)
         this.contents.set(path, grown)
       },
-      datasync: async () => {},
+      datasync: () => this.beforeSync(),
       truncate: async (length) => void this.contents.set(path, bytes().subarray(0, length)),
       size: async () => bytes().length,
       chmod: async () => {},
@@ -188,7 +190,10 @@ interface Write {
   readonly token: bigint
 }
 
-/** A service with the guard, which writes whenever it may. */
+/**
+ * A service which writes whenever it may: with the guard, or a plain one that knows tokens and no
+ * lease, so that nothing but its controller keeps it from writing on.
+ */
 export class FakeService {
   readonly member: string
   readonly proc: Proc
@@ -198,6 +203,8 @@ export class FakeService {
   /** `activate` and `deactivate` are answered only this much later. */
   commandDelayMs = 0
   refuseToActivate = false
+  /** The highest token, and whether it is active: of a plain service. */
+  plain: { token: bigint; isActive: boolean } | null = null
 
   constructor(world: FailoverWorld, member: string, host: Host) {
     this.world = world
@@ -219,6 +226,7 @@ export class FakeService {
   }
 
   #write(): void {
+    if (this.plain?.isActive === true) this.world.written(this.member, this.plain.token)
     try {
       this.world.written(this.member, this.guard.permit().token)
     } catch {
@@ -227,11 +235,28 @@ export class FakeService {
     this.proc.clock.setTimer(this.world.writeEveryMs, () => this.#write())
   }
 
+  /** What a plain service does when it is told its role. */
+  obey(token: bigint, isActive: boolean): boolean {
+    if (this.plain === null || token < this.plain.token) return false
+    this.plain = { token, isActive }
+    return true
+  }
+
+  #handlePlainly(path: string, token: bigint): HttpResponse {
+    const isDone = path === '/health' || this.obey(token, path === '/activate')
+    const role = this.plain?.isActive === true ? 'active' : 'standby'
+    const body = JSON.stringify({ role, token: String(this.plain?.token ?? 0n) })
+    return { status: isDone ? 200 : 409, headers: {}, body }
+  }
+
   async handle(request: HttpRequest): Promise<HttpResponse> {
     const path = new URL(request.url).pathname
     const headers: Record<string, string> = {}
     for (const [name, value] of Object.entries(request.headers ?? {})) {
       headers[name.toLowerCase()] = value
+    }
+    if (this.plain !== null && this.isHealthy) {
+      return this.#handlePlainly(path, BigInt(headers['howdah-fencing-token'] ?? '0'))
     }
     if (path === '/health') {
       const body = JSON.stringify(this.guard.status)
@@ -266,8 +291,10 @@ export class FailoverWorld {
   readonly violations: string[] = []
   readonly cuts = new Set<string>()
   readonly commands: { argv: readonly string[]; env: Readonly<Record<string, string>> }[] = []
-  /** What a command does: its exit status after some time, or null to hang. */
-  command: (argv: readonly string[]) => { code: number; afterMs: number } | null = () => null
+  /** What a command does: its exit status and effect after some time, or null to hang. */
+  command: (
+    argv: readonly string[],
+  ) => { code: number; afterMs: number; effect?: () => void } | null = () => null
   /** Requests on their way: a test may hold one back (H-3). */
   holdBack: (request: HttpRequest) => number = () => 0
   #seed = 7
@@ -464,20 +491,28 @@ export class FailoverWorld {
       code: number | null
       signal: string | null
     }>()
+    // A process of its own: it goes on when the one that started it is stopped or gone.
+    const child = new Proc(proc.host)
     if (outcome !== null) {
-      proc.clock.setTimer(outcome.afterMs, () => resolve({ code: outcome.code, signal: null }))
+      child.clock.setTimer(outcome.afterMs, () => {
+        outcome.effect?.()
+        resolve({ code: outcome.code, signal: null })
+      })
     }
     return {
       pid: 99,
       exited: promise,
-      kill: (signal: string) => resolve({ code: null, signal }),
+      kill: (signal: string) => {
+        child.isGone = true
+        resolve({ code: null, signal })
+      },
     }
   }
 
   #request(from: Proc, request: HttpRequest): Promise<HttpResponse> {
     const url = new URL(request.url)
     const place = [...this.places.values()].find(
-      ({ settings, member }) => settings.members[member]?.host === url.hostname,
+      ({ settings }) => settings.members[settings.member]?.host === url.hostname,
     )
     return new Promise((resolve, reject) => {
       const timeout = from.clock.setTimer(request.timeoutMs, () =>
