@@ -21,6 +21,8 @@ export interface CliCommand {
   /** What follows the name in its usage line. */
   readonly usage: string
   readonly options: OptionTable
+  /** One option of this group must be given. */
+  readonly requiredGroup?: string
   /** Its usage lists the options too. */
   readonly explainsOptions?: boolean
   /** All words are arguments, whatever they look like. */

@@ -33,8 +33,15 @@ interface Parsing {
   open: string | null
 }
 
-/** @throws CliError */
-export function parseOptions(given: readonly string[], table: OptionTable): CommandLine {
+/**
+ * @param requiredGroup one of its options must be there
+ * @throws CliError
+ */
+export function parseOptions(
+  given: readonly string[],
+  table: OptionTable,
+  requiredGroup: string | null = null,
+): CommandLine {
   const parsing: Parsing = { table, words: [], values: new Map(), selected: new Map(), open: null }
   let isOver = false
   for (const word of given) {
@@ -43,6 +50,13 @@ export function parseOptions(given: readonly string[], table: OptionTable): Comm
     else takeWord(parsing, word)
   }
   checkValue(parsing)
+  if (requiredGroup !== null && !parsing.selected.has(requiredGroup)) {
+    const options = Object.entries(table).filter(([, { group }]) => group === requiredGroup)
+    const texts = options.map(([name, { help }]) => `-${name} ${help}`).join(', ')
+    throw new CliError(
+      `org.apache.commons.cli.MissingOptionException: Missing required option: [${texts}]`,
+    )
+  }
   const { words, values } = parsing
   return {
     words,

@@ -42,6 +42,7 @@ const setQuota: CliCommand = {
   name: 'setquota',
   usage: '-n|-b|-N|-B val path',
   options: optionTable(true),
+  requiredGroup: 'limit',
   words: { least: 2 },
   async run(line, context) {
     const path = wordOf(line, 1)

@@ -216,7 +216,7 @@ export class Shell {
   #lineOf(command: CliCommand, words: readonly string[]): CommandLine {
     const { options, takesAnyWords = false, oldWatchWord = false } = command
     if (takesAnyWords) return parseOptions(['--', ...words], options)
-    const line = parseOptions(words, options)
+    const line = parseOptions(words, options, command.requiredGroup)
     if (line.has('?')) this.#printHelp(command)
     if (!oldWatchWord || line.words.length < 3) return line
     const { name } = command
