@@ -8,7 +8,7 @@ import { failureReport } from './report.ts'
 import type { Scenario } from './scenario.ts'
 import { scenarios } from './scenarios.ts'
 
-const SEEDS = 25
+const SEEDS = 20
 const SEEDS_PER_TEST = 5
 /** Seeds that found something once; they stay (D-18). */
 const REGRESSIONS: Readonly<Record<string, readonly number[]>> = {
@@ -34,7 +34,7 @@ describe.each(Object.entries(scenarios))('scenario %s', (name, run) => {
   })
 
   test('a seed run twice is the same run (D-3)', { timeout: 60_000 }, async () => {
-    for (const seed of [101, 102, 103]) {
+    for (const seed of [101, 102]) {
       const first = await run(seed)
       const second = await run(seed)
       expect(second.hash).toBe(first.hash)
