@@ -1,20 +1,33 @@
 /**
- * Bytes written below each top-level node: path and data of each change, as Apache counts them.
+ * Bytes read or written below each top-level node: path and data, as Apache counts them.
  *
- * Source: DataTree#updateWriteStat, PathUtils#getTopNamespace, 3.9.5.
+ * The namespace of the last path is kept as text and as bytes: the next path is most often below it
+ * too, and costs a comparison then, no string and no look-up.
+ * Source: DataTree#updateReadStat, #updateWriteStat, PathUtils#getTopNamespace, 3.9.5.
  */
 import { Op } from '../protocol/op-codes.ts'
 import type { TxnBody } from '../protocol/transactions.ts'
 import type { Summary, SummarySet } from './summary.ts'
 
+const SLASH = 0x2f
+/** What Apache adds to every read: the size of a stat. */
+const STAT_BYTES = 68
+
 export class NamespaceMeter {
   readonly #summaries: SummarySet
-  /** The namespace of the last write, with its slashes: the next one is most often below it too. */
-  #lastPrefix = '//'
+  /** The namespace of the last path with its leading slash; no path starts with the first value. */
+  #prefix = '?'
+  #prefixBytes = Buffer.from(this.#prefix)
   #last: Summary | null = null
 
   constructor(summaries: SummarySet) {
     this.#summaries = summaries
+  }
+
+  /** @param bytes hold the path, as UTF-8 in `[start, end)` */
+  noteRead(bytes: Buffer, start: number, end: number, dataBytes: number): void {
+    if (!this.#isSame(bytes, start, end)) this.#enter(bytes.toString('utf8', start, end))
+    if (end - start > 1) this.#last?.add(end - start + dataBytes + STAT_BYTES)
   }
 
   noteTxn(txn: TxnBody): void {
@@ -24,10 +37,10 @@ export class NamespaceMeter {
       case Op.createContainer:
       case Op.createTtl:
       case Op.setData:
-        return this.#note(txn.path, txn.data?.length ?? 0)
+        return this.#noteWrite(txn.path, txn.data?.length ?? 0)
       case Op.delete:
       case Op.deleteContainer:
-        return this.#note(txn.path, 0)
+        return this.#noteWrite(txn.path, 0)
       case Op.multi: {
         // A multi that failed holds an error in the place of each op, and wrote nothing.
         for (const sub of txn.txns) this.noteTxn(sub)
@@ -38,14 +51,29 @@ export class NamespaceMeter {
     }
   }
 
-  #note(path: string, dataBytes: number): void {
-    if (!path.startsWith(this.#lastPrefix)) {
-      const slash = path.indexOf('/', 1)
-      const name = slash < 0 ? path.slice(1) : path.slice(1, slash)
-      if (name === '') return
-      this.#lastPrefix = `/${name}/`
-      this.#last = this.#summaries.of(name)
-    }
-    this.#last?.add(path.length + dataBytes)
+  #noteWrite(path: string, dataBytes: number): void {
+    const { length } = this.#prefix
+    const isSame =
+      path.startsWith(this.#prefix) && (path.length === length || path.charCodeAt(length) === SLASH)
+    if (!isSame) this.#enter(path)
+    if (path.length > 1) this.#last?.add(path.length + dataBytes)
+  }
+
+  #isSame(bytes: Buffer, start: number, end: number): boolean {
+    const prefix = this.#prefixBytes
+    const stop = start + prefix.length
+    if (stop > end || (stop < end && bytes[stop] !== SLASH)) return false
+    for (let at = 0; at < prefix.length; at++) if (bytes[start + at] !== prefix[at]) return false
+    return true
+  }
+
+  #enter(path: string): void {
+    const slash = path.indexOf('/', 1)
+    const prefix = slash < 0 ? path : path.slice(0, slash)
+    // The root is in no namespace.
+    if (prefix.length <= 1) return
+    this.#prefix = prefix
+    this.#prefixBytes = Buffer.from(prefix)
+    this.#last = this.#summaries.of(prefix.slice(1))
   }
 }

@@ -87,9 +87,7 @@ function registryOf(view: ServerView): Registry {
   }
   for (const [name, set] of Object.entries(sets)) {
     register(registry, name, () =>
-      Array.from(set.entries(), ([key, values]) =>
-        summaryRows(name, values, BASIC, { key }),
-      ).flat(),
+      Array.from(set.entries(), ([key, values]) => summaryRows(name, values, [], { key })).flat(),
     )
   }
   return registry

@@ -20,6 +20,11 @@ export class Summary {
   #max = 0
   /** Zeros are `count` minus all that is in here: most latencies are 0, and cost no more than a sum. */
   #histogram: Uint32Array | null = null
+  readonly #hasPercentiles: boolean
+
+  constructor({ hasPercentiles = true } = {}) {
+    this.#hasPercentiles = hasPercentiles
+  }
 
   /** @param value whole and not negative */
   add(value: number): void {
@@ -28,6 +33,7 @@ export class Summary {
     if (value === 0) return
     this.sum += value
     if (value > this.#max) this.#max = value
+    if (!this.#hasPercentiles) return
     this.#histogram ??= new Uint32Array(SLOTS)
     this.#histogram[slotOf(value)]!++
   }
@@ -47,7 +53,7 @@ export class Summary {
 
   /** The least value that `ratio` of all values do not exceed; 0 when there are none. */
   quantile(ratio: number): number {
-    if (this.count === 0) return 0
+    if (this.count === 0 || !this.#hasPercentiles) return 0
     const rank = Math.max(1, Math.ceil(ratio * this.count))
     const histogram = this.#histogram
     if (histogram === null) return 0
@@ -60,7 +66,7 @@ export class Summary {
   }
 }
 
-/** Summaries by a key that comes from data; a bound on the keys, so that data cannot fill memory. */
+/** Summaries without percentiles, by a key that comes from data; a bound on the keys, so that data cannot fill memory. */
 export class SummarySet {
   readonly #byKey = new Map<string, Summary>()
   readonly #keysMax: number
@@ -74,7 +80,7 @@ export class SummarySet {
     let summary = this.#byKey.get(key)
     if (summary === undefined) {
       if (this.#byKey.size >= this.#keysMax) return null
-      this.#byKey.set(key, (summary = new Summary()))
+      this.#byKey.set(key, (summary = new Summary({ hasPercentiles: false })))
     }
     return summary
   }

@@ -47,7 +47,7 @@ import { DigestLog, type ZxidDigest } from './digest-log.ts'
 import { PendingChanges } from './pending-changes.ts'
 import { PipelineCounts } from './pipeline-counts.ts'
 import { Preparer, type Asker, type CreateOp } from './prepare.ts'
-import { Reads, writeEvent } from './reads.ts'
+import { Reads, writeEvent, type ReadMeter } from './reads.ts'
 
 export interface PipelineSettings {
   readonly minSessionTimeoutMs: number
@@ -65,7 +65,7 @@ export interface TxnSink {
 }
 
 /** What the edge is told. */
-export interface PipelineEdge {
+export interface PipelineEdge extends ReadMeter {
   /** Close this connection once what is written has been sent. */
   close(link: ClientLink, why: string): void
   /** How long a request took, from its arrival to its reply, in whole milliseconds. */
@@ -132,7 +132,7 @@ export class Pipeline {
     this.#settings = parts.settings
     this.#changes = new PendingChanges(parts.tree, this.counts)
     this.#preparer = new Preparer(this.#changes, parts.settings)
-    this.#reads = new Reads(parts.tree, parts.watches, parts.settings)
+    this.#reads = new Reads(parts.tree, parts.watches, parts.settings, parts.edge)
     this.#lastPreparedZxid = parts.tree.lastZxid
   }
 

@@ -26,12 +26,19 @@ export interface ReadSettings {
   readonly skipAcl: boolean
 }
 
+/** Told each answered read: its path as UTF-8 in `[start, end)`, and the bytes of data or names. */
+export interface ReadMeter {
+  read(bytes: Buffer, start: number, end: number, dataBytes: number): void
+}
+
 export class Reads {
   readonly #tree: Tree
   readonly #watches: Watches<ClientLink>
   readonly #settings: ReadSettings
+  readonly #meter: ReadMeter
 
-  constructor(tree: Tree, watches: Watches<ClientLink>, settings: ReadSettings) {
+  constructor(tree: Tree, watches: Watches<ClientLink>, settings: ReadSettings, meter: ReadMeter) {
+    this.#meter = meter
     this.#tree = tree
     this.#watches = watches
     this.#settings = settings
@@ -128,7 +135,9 @@ export class Reads {
     if (!this.may(link, Perm.read, tree.acl(node))) return this.#fail(link, xid, Code.noAuth)
     if (watch) this.#watches.add(reader.bytes.toString('utf8', rangeStart, rangeEnd), 'data', link)
     const writer = this.#begin(link, xid)
+    const dataStart = writer.position + 4
     tree.writeData(node, writer)
+    this.#meter.read(reader.bytes, rangeStart, rangeEnd, writer.position - dataStart)
     tree.writeStat(node, writer)
     link.endFrame()
   }
@@ -147,6 +156,7 @@ export class Reads {
     if (node === 0) return this.#fail(link, xid, Code.noNode)
     tree.writeStat(node, this.#begin(link, xid))
     link.endFrame()
+    this.#meter.read(reader.bytes, reader.rangeStart, reader.rangeEnd, 0)
   }
 
   #getChildren(link: ClientLink, xid: number, type: number, reader: Reader): void {
@@ -159,9 +169,13 @@ export class Reads {
     if (!this.may(link, Perm.read, tree.acl(node))) return this.#fail(link, xid, Code.noAuth)
     if (watch) this.#watches.add(reader.bytes.toString('utf8', rangeStart, rangeEnd), 'child', link)
     const writer = this.#begin(link, xid)
+    const namesStart = writer.position
     tree.writeChildNames(node, writer)
+    // A list has a length, and each name has one.
+    const nameBytes = writer.position - namesStart - 4 * (1 + tree.numChildren(node))
     if (type === Op.getChildren2) tree.writeStat(node, writer)
     link.endFrame()
+    this.#meter.read(reader.bytes, rangeStart, rangeEnd, nameBytes)
   }
 
   #getAcl(link: ClientLink, xid: number, reader: Reader): void {
@@ -200,6 +214,7 @@ export class Reads {
     const isNameless = reader.rangeStart === reader.rangeEnd
     this.#begin(link, xid).int(tree.descendantCount(node) + (isNameless ? 1 : 0))
     link.endFrame()
+    this.#meter.read(reader.bytes, reader.rangeStart, reader.rangeEnd, 0)
   }
 
   /** Each op succeeds or fails alone (client-protocol 2.7); one that is no read ends the list. */

@@ -90,6 +90,7 @@ export class Peer implements ConnectionHost {
   readonly #readLatency = this.metrics.advanced.readlatency
   readonly #updateLatency = this.metrics.advanced.updatelatency
   readonly #propagation = this.metrics.advanced.propagation_latency
+  readonly #readMeter = new NamespaceMeter(this.metrics.sets.read_per_namespace)
   readonly #writeMeter = new NamespaceMeter(this.metrics.sets.write_per_namespace)
 
   #view!: PeerView
@@ -164,6 +165,8 @@ export class Peer implements ConnectionHost {
           this.#propagation.add(latencyMs)
           this.#writeMeter.noteTxn(txn)
         },
+        read: (bytes, start, end, dataBytes) =>
+          this.#readMeter.noteRead(bytes, start, end, dataBytes),
         fired: (type, count) => this.metrics.watchersOf(type)?.add(count),
       },
       settings: { ...settings, schemes },

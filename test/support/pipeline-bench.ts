@@ -52,6 +52,7 @@ export class PipelineBench {
         answered: () => {},
         applied: () => {},
         fired: () => {},
+        read: () => {},
       },
       settings: {
         minSessionTimeoutMs: 4000,

@@ -88,6 +88,9 @@ describe('four-letter words', () => {
     const before = await monitor(world)
     await world.first.set('/app', Buffer.from('12345'))
     await world.first.create('/app/watched', null)
+    await world.second.exists('/app/watched')
+    await world.second.getChildren('/app/watched')
+    await world.second.get('/app')
     const after = await monitor(world)
     const grown = (name: string): number => after.get(name)! - before.get(name)!
     expect(grown('zk_cnt_updatelatency')).toBe(2)
@@ -96,16 +99,19 @@ describe('four-letter words', () => {
     expect(grown('zk_sum_sync_processor_batch_size')).toBe(2)
     expect(grown('zk_outstanding_changes_queued')).toBe(3)
     expect(grown('zk_outstanding_changes_removed')).toBe(3)
+    expect(grown('zk_cnt_readlatency')).toBe(3)
+    const paths = 2 * '/app/watched'.length + '/app'.length
+    expect(grown('zk_sum_app_read_per_namespace')).toBe(paths + 5 + 3 * 68)
     expect(grown('zk_sum_app_write_per_namespace')).toBe('/app'.length + 5 + '/app/watched'.length)
     // Both sessions watched the data of /app, one of them its children.
     expect(grown('zk_sum_node_changed_watch_count')).toBe(2)
     expect(grown('zk_sum_node_children_watch_count')).toBe(1)
     expect(grown('zk_watch_bytes')).toBe(3 * (4 + 16 + 4 + 4 + 4 + '/app'.length))
     expect(grown('zk_znode_count')).toBe(1)
-    // Two requests, and the second mntr.
-    expect(grown('zk_packets_received')).toBe(3)
-    // Two replies and three events.
-    expect(grown('zk_packets_sent')).toBe(5)
+    // Five requests, and the second mntr.
+    expect(grown('zk_packets_received')).toBe(6)
+    // Five replies and three events.
+    expect(grown('zk_packets_sent')).toBe(8)
     expect(after.get('zk_num_alive_connections')).toBe(3)
     expect(after.get('zk_open_file_descriptor_count')).toBeGreaterThan(0)
     expect(grown('zk_bytes_received_count')).toBeGreaterThan(60)
