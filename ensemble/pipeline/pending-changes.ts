@@ -12,7 +12,7 @@
  */
 import { assert } from '../assert.ts'
 import type { Acl } from '../protocol/acl.ts'
-import { digestOf } from '../tree/node-digest.ts'
+import { contentDigest, statDigest } from '../tree/node-digest.ts'
 import { DigestSum } from './digest-sum.ts'
 import { PipelineCounts } from './pipeline-counts.ts'
 import type { NodeId, Tree } from '../tree/tree.ts'
@@ -38,8 +38,8 @@ export interface PendingNode {
   owner: bigint
   numChildren: number
   acl: readonly Acl[]
-  /** undefined: as the tree has it. */
-  data: Buffer | null | undefined
+  /** What path and data contribute to `digest`; null where the tree's digest leaves the node out. */
+  content: number | null
   digest: number
 }
 
@@ -84,21 +84,30 @@ export class PendingChanges {
     this.#nodes.set(node.path, node)
   }
 
+  /** Gives a touched node other data. */
+  replaceData(node: PendingNode, data: Buffer | null): void {
+    if (node.content !== null) node.content = contentDigest(node.path, data)
+  }
+
   /** The fields of a touched node are final for this transaction. */
   settle(node: PendingNode): void {
+    if (node.content === null) return
     this.#digest.subtract(node.digest)
-    const data = node.data === undefined ? this.#tree.data(node.base) : node.data
-    node.digest = digestOf(node.path, data, node)
+    node.digest = (node.content ^ statDigest(node)) >>> 0
     this.#digest.add(node.digest)
   }
 
-  create(fields: Omit<PendingNode, 'base' | 'exists' | 'digest'>): void {
+  create(
+    fields: Omit<PendingNode, 'base' | 'exists' | 'content' | 'digest'>,
+    data: Buffer | null,
+  ): void {
     const before = this.#nodes.get(fields.path)
     assert(before === undefined || !before.exists, 'a node is created once')
     if (before !== undefined) this.#forgetEphemeral(before)
     this.#remember(fields.path)
     this.#counts.changesQueued++
-    const node: PendingNode = { ...fields, base: 0, exists: true, digest: 0 }
+    const content = contentDigest(fields.path, data)
+    const node: PendingNode = { ...fields, base: 0, exists: true, content, digest: 0 }
     this.#nodes.set(node.path, node)
     this.settle(node)
     if (isSessionId(node.owner)) this.#noteEphemeral(node)
@@ -157,7 +166,7 @@ export class PendingChanges {
 
   #load(path: string, base: NodeId): PendingNode {
     const tree = this.#tree
-    return {
+    const node: PendingNode = {
       path,
       base,
       zxid: 0n,
@@ -173,9 +182,12 @@ export class PendingChanges {
       owner: tree.owner(base),
       numChildren: tree.numChildren(base),
       acl: tree.acl(base),
-      data: undefined,
+      content: null,
       digest: tree.nodeDigest(base),
     }
+    // The contribution of path and data, without a look at them: the digest less that of the stat.
+    if (!isLeftOutOfDigest(path)) node.content = node.digest ^ statDigest(node)
+    return node
   }
 
   #remember(path: string): void {
@@ -194,6 +206,11 @@ export class PendingChanges {
     const paths = this.#ephemerals.get(node.owner)
     if (paths?.delete(node.path) && paths.size === 0) this.#ephemerals.delete(node.owner)
   }
+}
+
+/** Nodes below `/zookeeper` are in no digest (quorum-protocol 8.3). */
+function isLeftOutOfDigest(path: string): boolean {
+  return path.startsWith('/zookeeper/')
 }
 
 const CONTAINER_OWNER = -(1n << 63n)

@@ -36,7 +36,7 @@ import {
 import { Op } from '../protocol/op-codes.ts'
 import * as requests from '../protocol/requests.ts'
 import { Xid } from '../protocol/requests.ts'
-import type { Txn, TxnBody } from '../protocol/transactions.ts'
+import { withHeader, type Txn, type TxnBody } from '../protocol/transactions.ts'
 import type { SessionIds } from '../session/session-ids.ts'
 import type { SessionPasswords } from '../session/session-passwords.ts'
 import type { Session, SessionTable } from '../session/session-table.ts'
@@ -352,15 +352,15 @@ export class Pipeline {
       case Op.create:
       case Op.create2:
       case Op.createContainer:
-        return this.#preparer.create(type, kept(requests.CreateRequest.read(reader)), asker)
+        return this.#preparer.create(type, requests.CreateRequest.read(reader), asker)
       case Op.createTtl:
-        return this.#preparer.create(type, kept(requests.CreateTtlRequest.read(reader)), asker)
+        return this.#preparer.create(type, requests.CreateTtlRequest.read(reader), asker)
       case Op.delete: {
         const { path, version } = requests.DeleteRequest.read(reader)
         return this.#preparer.delete(path, version, asker)
       }
       case Op.setData: {
-        const { path, data, version } = kept(requests.SetDataRequest.read(reader))
+        const { path, data, version } = requests.SetDataRequest.read(reader)
         return this.#preparer.setData(path, data, version, asker)
       }
       case Op.setAcl: {
@@ -407,16 +407,16 @@ export class Pipeline {
       case Op.create2: {
         const isContainer = op.flags === requests.CreateMode.container
         const type = isContainer ? Op.createContainer : op.type
-        return this.#preparer.create(type, kept(op), asker)
+        return this.#preparer.create(type, op, asker)
       }
       case Op.createContainer:
-        return this.#preparer.create(op.type, kept(op), asker)
+        return this.#preparer.create(op.type, op, asker)
       case Op.createTtl:
-        return this.#preparer.create(createTypeOf(op.flags), kept(op), asker)
+        return this.#preparer.create(createTypeOf(op.flags), op, asker)
       case Op.delete:
         return this.#preparer.delete(op.path, op.version, asker)
       case Op.setData: {
-        const { path, data, version } = kept(op)
+        const { path, data, version } = op
         return this.#preparer.setData(path, data, version, asker)
       }
       case Op.check:
@@ -443,7 +443,7 @@ export class Pipeline {
     body: TxnBody,
   ): void {
     const zxid = ++this.#lastPreparedZxid
-    const txn: Txn = { clientId, cxid: xid, zxid, time: this.#wallMs, ...body }
+    const txn = withHeader(body, clientId, xid, zxid, this.#wallMs)
     const treeDigest = this.#changes.digest
     if (link !== null) link.writesPrepared++
     this.#inFlight.push({ txn, treeDigest, link, xid, type, receivedMs: this.#nowMs })
@@ -633,11 +633,6 @@ export class Pipeline {
 
 function error(err: number): TxnBody {
   return { type: Op.error, err }
-}
-
-/** Data that outlives its request is copied: a view would pin the chunk it arrived in. */
-function kept<T extends { readonly data: Buffer | null }>(request: T): T {
-  return request.data === null ? request : { ...request, data: Buffer.from(request.data) }
 }
 
 /** What keeps a multi from being looked at op by op, whatever its other ops are. */

@@ -95,7 +95,7 @@ export class Preparer {
     parent.numChildren++
     this.#changes.settle(parent)
     const storedAcl = acl as Acl[]
-    this.#changes.create({
+    const node = {
       path,
       zxid: asker.zxid,
       czxid: asker.zxid,
@@ -109,8 +109,8 @@ export class Preparer {
       owner: storedOwner(type, kind, fields, asker),
       numChildren: 0,
       acl: storedAcl,
-      data,
-    })
+    }
+    this.#changes.create(node, data)
     switch (type) {
       case Op.createContainer:
         return { type, path, data, acl: storedAcl, parentCVersion }
@@ -164,7 +164,7 @@ export class Preparer {
     node.version = nextVersion(node.version)
     node.mzxid = asker.zxid
     node.mtime = asker.time
-    node.data = data
+    this.#changes.replaceData(node, data)
     this.#changes.settle(node)
     return { type: Op.setData, path, data, version: node.version }
   }

@@ -191,7 +191,7 @@ export function readTxn(reader: Reader): { txn: Txn; digest: TxnDigest | null } 
 }
 
 /** Makes the transaction of a body nobody else has: adding four fields is faster than copying all. */
-function withHeader(
+export function withHeader(
   body: TxnBody,
   clientId: bigint,
   cxid: number,

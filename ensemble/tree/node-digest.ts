@@ -145,12 +145,25 @@ export function digestOf(
   data: Uint8Array | null,
   stat: StoredStat,
 ): number {
+  const content = contentDigest(path, data)
+  return content === null ? 0 : (content ^ statDigest(stat)) >>> 0
+}
+
+/**
+ * What path and data contribute to the digest of a node; null below `/zookeeper`. While the data stay,
+ * the digest is this XOR `statDigest`, whatever the size of the data.
+ */
+export function contentDigest(path: string | Uint8Array, data: Uint8Array | null): number | null {
   let bytes = typeof path === 'string' ? Buffer.from(path) : path
   if (bytes.length === 1) bytes = EMPTY
-  if (isLeftOut(bytes, 0, bytes.length)) return 0
+  if (isLeftOut(bytes, 0, bytes.length)) return null
   const body = data ?? EMPTY
-  const crc =
-    digestWithoutStat(bytes, 0, bytes.length, body, 0, body.length) ^
+  return digestWithoutStat(bytes, 0, bytes.length, body, 0, body.length)
+}
+
+/** What the stat contributes to the digest of a node. */
+export function statDigest(stat: StoredStat): number {
+  return (
     longDelta(StatWord.czxid, stat.czxid) ^
     longDelta(StatWord.mzxid, stat.mzxid) ^
     longDelta(StatWord.pzxid, stat.pzxid) ^
@@ -160,7 +173,7 @@ export function digestOf(
     statDelta(StatWord.cversion, stat.cversion) ^
     statDelta(StatWord.aversion, stat.aversion) ^
     longDelta(StatWord.owner, stat.owner)
-  return crc >>> 0
+  )
 }
 
 function longDelta(word: number, value: bigint): number {
