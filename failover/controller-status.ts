@@ -1,6 +1,8 @@
-/** What a controller says about itself: an immutable view, computed when it is asked for. */
+/** What a controller says about itself: an immutable view, computed when it is asked for. Pure. */
 import type { FencingStatus, Problem } from './group-nodes.ts'
 import type { HealthState } from './health.ts'
+import { leaseLeftMs } from './lease.ts'
+import type { View } from './view.ts'
 
 export type Role = 'active' | 'standby' | 'initializing' | 'fenced' | 'unknown'
 
@@ -32,4 +34,27 @@ export interface ControllerStatus {
   readonly pid: number | null
   readonly controllerPid: number
   readonly watchdogPid: number | null
+}
+
+/** The role that may be told to others: `active` only while the lease has time left. */
+export function roleOf({ grant, rules, times, service, health, now }: View): Role {
+  if (grant?.active === true && grant.demoted === null && grant.lease !== null) {
+    const isOver =
+      rules.whenEnsembleIsLost !== 'keep' &&
+      leaseLeftMs(grant.lease.sentAt, times.leaseMs, now) <= 0
+    return isOver ? 'unknown' : 'active'
+  }
+  if (health === 'initializing') return 'initializing'
+  return service.role === 'standby' ? 'standby' : 'unknown'
+}
+
+/** Whether this member would take the lock if it had to, as far as it is not a matter of health. */
+export function isEligible({ group, tokenAlarm, rules }: View): boolean {
+  return (
+    group !== null &&
+    !tokenAlarm &&
+    !rules.noFailover &&
+    group.drained === null &&
+    group.mismatches.length === 0
+  )
 }
