@@ -179,11 +179,6 @@ export class ClientLink {
     return writer
   }
 
-  /** The writer of the frame that was begun. */
-  get currentWriter(): Writer {
-    return this.#replies!
-  }
-
   endFrame(): void {
     const writer = this.#replies!
     const bytes = writer.position - this.#frameStart - 4

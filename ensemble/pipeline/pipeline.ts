@@ -26,13 +26,6 @@ import { WireError } from '../jute/wire-error.ts'
 import { Perm } from '../protocol/acl.ts'
 import { ConnectRequest, ConnectResponse, refusal } from '../protocol/connect.ts'
 import { Code } from '../protocol/error-codes.ts'
-import {
-  isMalformed,
-  isMultiRead,
-  MultiRequest,
-  writeHeader,
-  type MultiOp,
-} from '../protocol/multi.ts'
 import { Op } from '../protocol/op-codes.ts'
 import * as requests from '../protocol/requests.ts'
 import { Xid } from '../protocol/requests.ts'
@@ -40,14 +33,17 @@ import { withHeader, type Txn, type TxnBody } from '../protocol/transactions.ts'
 import type { SessionIds } from '../session/session-ids.ts'
 import type { SessionPasswords } from '../session/session-passwords.ts'
 import type { Session, SessionTable } from '../session/session-table.ts'
-import type { Applied, Tree, TreeChange } from '../tree/tree.ts'
+import type { Tree, TreeChange } from '../tree/tree.ts'
 import type { Watches } from '../tree/watches.ts'
 import type { ClientLink, WaitingRequest } from './client-link.ts'
 import { DigestLog, type ZxidDigest } from './digest-log.ts'
+import { OP_LABELS } from './op-labels.ts'
 import { PendingChanges } from './pending-changes.ts'
 import { PipelineCounts } from './pipeline-counts.ts'
-import { Preparer, type Asker, type CreateOp } from './prepare.ts'
+import { Preparer, type Asker } from './prepare.ts'
 import { Reads, writeEvent, type ReadMeter } from './reads.ts'
+import { error, RequestPreparer } from './request-preparer.ts'
+import { writeReply } from './write-replies.ts'
 
 export interface PipelineSettings {
   readonly minSessionTimeoutMs: number
@@ -100,6 +96,7 @@ export class Pipeline {
   readonly #settings: PipelineSettings
   readonly #changes: PendingChanges
   readonly #preparer: Preparer
+  readonly #requests: RequestPreparer
   readonly #reads: Reads
   readonly #reader = new Reader()
   readonly #inFlight: InFlight[] = []
@@ -132,6 +129,7 @@ export class Pipeline {
     this.#settings = parts.settings
     this.#changes = new PendingChanges(parts.tree, this.counts)
     this.#preparer = new Preparer(this.#changes, parts.settings)
+    this.#requests = new RequestPreparer(this.#changes, this.#preparer, parts.settings)
     this.#reads = new Reads(parts.tree, parts.watches, parts.settings, parts.edge)
     this.#lastPreparedZxid = parts.tree.lastZxid
   }
@@ -339,92 +337,12 @@ export class Pipeline {
     }
     let body: TxnBody | number
     try {
-      body = session.isClosing ? Code.sessionExpired : this.#prepare(type, reader, asker)
+      body = session.isClosing ? Code.sessionExpired : this.#requests.prepare(type, reader, asker)
     } catch (problem) {
       if (!(problem instanceof WireError)) throw problem
       body = Code.marshallingError
     }
     this.#append(link, xid, type, typeof body === 'number' ? error(body) : body)
-  }
-
-  #prepare(type: number, reader: Reader, asker: Asker): TxnBody | number {
-    switch (type) {
-      case Op.create:
-      case Op.create2:
-      case Op.createContainer:
-        return this.#preparer.create(type, requests.CreateRequest.read(reader), asker)
-      case Op.createTtl:
-        return this.#preparer.create(type, requests.CreateTtlRequest.read(reader), asker)
-      case Op.delete: {
-        const { path, version } = requests.DeleteRequest.read(reader)
-        return this.#preparer.delete(path, version, asker)
-      }
-      case Op.setData: {
-        const { path, data, version } = requests.SetDataRequest.read(reader)
-        return this.#preparer.setData(path, data, version, asker)
-      }
-      case Op.setAcl: {
-        const { path, acl, version } = requests.SetAclRequest.read(reader)
-        return this.#preparer.setAcl(path, acl, version, asker)
-      }
-      case Op.multi:
-        return this.#prepareMulti(MultiRequest.read(reader), asker)
-      case Op.reconfig:
-        requests.ReconfigRequest.read(reader)
-        return this.#settings.reconfigEnabled ? Code.unimplemented : Code.reconfigDisabled
-      default: {
-        // deleteContainer is the server's own: a client's would remove what others still use.
-        const { path } = requests.DeleteContainerRequest.read(reader)
-        return path === null ? Code.marshallingError : Code.badArguments
-      }
-    }
-  }
-
-  /** All or nothing: the first op that fails undoes those before it (I-27). */
-  #prepareMulti(ops: readonly MultiOp[], asker: Asker): TxnBody | number {
-    if (ops.some(isRefusedWhole)) return Code.marshallingError
-    const txns: TxnBody[] = []
-    this.#changes.begin()
-    for (const op of ops) {
-      const body = this.#prepareOp(op, asker)
-      if (typeof body !== 'number') {
-        txns.push(body)
-        continue
-      }
-      this.#changes.rollBack()
-      if (body === Code.marshallingError) return body
-      txns.push(error(body))
-      while (txns.length < ops.length) txns.push(error(Code.runtimeInconsistency))
-      return { type: Op.multi, txns }
-    }
-    this.#changes.commit()
-    return { type: Op.multi, txns }
-  }
-
-  #prepareOp(op: MultiOp, asker: Asker): TxnBody | number {
-    switch (op.type) {
-      case Op.create:
-      case Op.create2: {
-        const isContainer = op.flags === requests.CreateMode.container
-        const type = isContainer ? Op.createContainer : op.type
-        return this.#preparer.create(type, op, asker)
-      }
-      case Op.createContainer:
-        return this.#preparer.create(op.type, op, asker)
-      case Op.createTtl:
-        return this.#preparer.create(createTypeOf(op.flags), op, asker)
-      case Op.delete:
-        return this.#preparer.delete(op.path, op.version, asker)
-      case Op.setData: {
-        const { path, data, version } = op
-        return this.#preparer.setData(path, data, version, asker)
-      }
-      case Op.check:
-        return this.#preparer.check(op.path, op.version, asker)
-      default:
-        // A read inside a multi: the request as a whole cannot be read (client-protocol 2.6).
-        return Code.marshallingError
-    }
   }
 
   #nextZxid(): bigint {
@@ -472,7 +390,7 @@ export class Pipeline {
         if (type === Op.createSession) {
           this.#welcome(link, link.session!)
           Object.assign(link.traffic, { lastOp: 'SESS', lastCxid: 0, lastZxid: txn.zxid })
-        } else this.#reply(link, xid, type, txn, applied)
+        } else writeReply(link, tree, { xid, type, txn, applied })
         this.#answered(link, receivedMs, true)
         if (link.waiting.length > 0) this.#answerWaiting(link)
       }
@@ -524,52 +442,6 @@ export class Pipeline {
       if (count > 0) this.#edge.fired(type, count)
     }
     changes.length = 0
-  }
-
-  #reply(link: ClientLink, xid: number, type: number, txn: Txn, applied: Applied): void {
-    const err = txn.type === Op.error ? txn.err : type === Op.multi ? Code.ok : applied.err
-    const writer = link.beginReply(xid, txn.zxid, err)
-    link.traffic.lastZxid = txn.zxid
-    if (err === Code.ok) {
-      switch (type) {
-        case Op.create:
-          writer.string(applied.path)
-          break
-        case Op.create2:
-        case Op.createContainer:
-        case Op.createTtl:
-          writer.string(applied.path)
-          this.#tree.writeStat(applied.node, writer)
-          break
-        case Op.setData:
-        case Op.setAcl:
-          this.#tree.writeStat(applied.node, writer)
-          break
-        case Op.multi:
-          this.#replyMulti(link, txn, applied)
-          break
-      }
-    }
-    link.endFrame()
-  }
-
-  #replyMulti(link: ClientLink, txn: Txn, applied: Applied): void {
-    assert(txn.type === Op.multi && applied.results !== null, 'a multi has results')
-    const writer = link.currentWriter
-    const isFailed = txn.txns.some((sub) => sub.type === Op.error)
-    for (const [index, result] of applied.results.entries()) {
-      const sub = txn.txns[index]!
-      if (isFailed) {
-        writeHeader(writer, Op.error, false, result.err)
-        writer.int(result.err)
-        continue
-      }
-      const isCreate2 = sub.type === Op.createContainer || sub.type === Op.createTtl
-      writeHeader(writer, isCreate2 ? Op.create2 : sub.type, false, Code.ok)
-      if (sub.type === Op.create || sub.type === Op.create2 || isCreate2) writer.string(result.path)
-      if (sub.type === Op.create2 || isCreate2 || sub.type === Op.setData) writer.raw(result.stat!)
-    }
-    writeHeader(writer, -1, true, -1)
   }
 
   // -- what is no write ----------------------------------------------------------------------------
@@ -631,28 +503,6 @@ export class Pipeline {
   }
 }
 
-function error(err: number): TxnBody {
-  return { type: Op.error, err }
-}
-
-/** What keeps a multi from being looked at op by op, whatever its other ops are. */
-function isRefusedWhole(op: MultiOp): boolean {
-  return op.path === null || isMultiRead(op) || isMalformed(op)
-}
-
-/** What a createTTL inside a multi is by its flags: a ttl that they do not ask for is ignored. */
-function createTypeOf(flags: number): CreateOp {
-  switch (flags) {
-    case requests.CreateMode.persistentWithTtl:
-    case requests.CreateMode.persistentSequentialWithTtl:
-      return Op.createTtl
-    case requests.CreateMode.container:
-      return Op.createContainer
-    default:
-      return Op.create
-  }
-}
-
 function isWriteOp(type: number): boolean {
   switch (type) {
     case Op.create:
@@ -671,36 +521,3 @@ function isWriteOp(type: number): boolean {
       return false
   }
 }
-
-/** What `cons` and `stat` show as the last operation (client-protocol 10.1). */
-const OP_LABELS: ReadonlyMap<number, string> = new Map(
-  Object.entries({
-    create: 'CREA',
-    create2: 'CREA',
-    createContainer: 'CREA',
-    createTtl: 'CREA',
-    delete: 'DELE',
-    exists: 'EXIS',
-    getData: 'GETD',
-    setData: 'SETD',
-    getChildren: 'GETC',
-    getChildren2: 'GETC',
-    getAcl: 'GETA',
-    setAcl: 'SETA',
-    sync: 'SYNC',
-    ping: 'PING',
-    multi: 'MULT',
-    multiRead: 'MLTR',
-    reconfig: 'RECO',
-    setWatches: 'SETW',
-    setWatches2: 'STW2',
-    addWatch: 'ADDW',
-    checkWatches: 'CHKW',
-    removeWatches: 'REMW',
-    getEphemerals: 'GETE',
-    getAllChildrenNumber: 'GETACN',
-    whoAmI: 'HOMI',
-    check: 'CHEC',
-    closeSession: 'CLOS',
-  }).map(([name, label]) => [Op[name as keyof typeof Op], label]),
-)

@@ -119,6 +119,17 @@ export class Reads {
     link.endFrame()
   }
 
+  /** Whether `node` exists and may be read; if not, the client has been told. */
+  #mayRead(link: ClientLink, xid: number, node: NodeId): boolean {
+    const { ok, marshallingError, noNode, noAuth } = Code
+    let err: number = ok
+    if (node === NULL_PATH) err = marshallingError
+    else if (node === 0) err = noNode
+    else if (!this.may(link, Perm.read, this.#tree.acl(node))) err = noAuth
+    if (err !== ok) this.#fail(link, xid, err)
+    return err === ok
+  }
+
   /** The node that a path in the request names: 0 when missing; null paths are no request at all. */
   #find(reader: Reader): NodeId {
     if (!reader.bufferRange()) return NULL_PATH
@@ -130,9 +141,7 @@ export class Reads {
     const node = this.#find(reader)
     const { rangeStart, rangeEnd } = reader
     const watch = reader.bool()
-    if (node === NULL_PATH) return this.#fail(link, xid, Code.marshallingError)
-    if (node === 0) return this.#fail(link, xid, Code.noNode)
-    if (!this.may(link, Perm.read, tree.acl(node))) return this.#fail(link, xid, Code.noAuth)
+    if (!this.#mayRead(link, xid, node)) return
     if (watch) this.#watches.add(reader.bytes.toString('utf8', rangeStart, rangeEnd), 'data', link)
     const writer = this.#begin(link, xid)
     const dataStart = writer.position + 4
@@ -164,9 +173,7 @@ export class Reads {
     const node = this.#find(reader)
     const { rangeStart, rangeEnd } = reader
     const watch = reader.bool()
-    if (node === NULL_PATH) return this.#fail(link, xid, Code.marshallingError)
-    if (node === 0) return this.#fail(link, xid, Code.noNode)
-    if (!this.may(link, Perm.read, tree.acl(node))) return this.#fail(link, xid, Code.noAuth)
+    if (!this.#mayRead(link, xid, node)) return
     if (watch) this.#watches.add(reader.bytes.toString('utf8', rangeStart, rangeEnd), 'child', link)
     const writer = this.#begin(link, xid)
     const namesStart = writer.position
@@ -207,9 +214,7 @@ export class Reads {
   #getAllChildrenNumber(link: ClientLink, xid: number, reader: Reader): void {
     const tree = this.#tree
     const node = this.#find(reader)
-    if (node === NULL_PATH) return this.#fail(link, xid, Code.marshallingError)
-    if (node === 0) return this.#fail(link, xid, Code.noNode)
-    if (!this.may(link, Perm.read, tree.acl(node))) return this.#fail(link, xid, Code.noAuth)
+    if (!this.#mayRead(link, xid, node)) return
     // The root has two names, "" and "/", of which the longer counts as below the shorter.
     const isNameless = reader.rangeStart === reader.rangeEnd
     this.#begin(link, xid).int(tree.descendantCount(node) + (isNameless ? 1 : 0))
