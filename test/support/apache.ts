@@ -1,5 +1,7 @@
 /** Apache ZooKeeper 3.9.5 as a server program, its jars from Maven Central on the first run. */
-import { spawnSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, renameSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { apacheJars } from '../../bench/contestants.ts'
 import type { ServerProgram } from './server-process.ts'
 
@@ -26,4 +28,27 @@ export function apache(flags: readonly string[] = []): ServerProgram {
       'org.apache.zookeeper.server.quorum.QuorumPeerMain',
     ],
   }
+}
+
+/**
+ * The command line of Apache's own zkCli. Its option parser is not among the jars of the server: it
+ * comes from Maven Central on the first run.
+ */
+export function apacheCli(): string[] {
+  const folder = join(dirname(apacheJars()), 'commons-cli-1.5.0')
+  if (!existsSync(folder)) {
+    const staging = `${folder}.new`
+    const words = ['-Dartifact=commons-cli:commons-cli:1.5.0', `-DoutputDirectory=${staging}`]
+    execFileSync('mvn', ['-q', '-B', 'dependency:copy', ...words], { stdio: 'inherit' })
+    renameSync(staging, folder)
+  }
+  const jars = `${apacheJars()}/*:${folder}/*`
+  return [
+    'java',
+    '-Xmx128m',
+    '-XX:TieredStopAtLevel=1',
+    '-cp',
+    jars,
+    'org.apache.zookeeper.ZooKeeperMain',
+  ]
 }

@@ -13,7 +13,8 @@ const PERM_BITS: Readonly<Record<string, number>> = { r: 1, w: 2, c: 4, d: 8, a:
 /** `scheme:id:perms,…`; an entry of another form is complained about and left out. */
 export function parseAcl(text: string, output: Output): Acl[] {
   // Java's split knows no empty pieces at the end.
-  const entries = text.replace(/(?<=.),+$/, '').split(',')
+  const kept = text.replace(/,+$/, '')
+  const entries = kept === '' && text !== '' ? [] : kept.split(',')
   return entries.flatMap((entry) => {
     const first = entry.indexOf(':')
     const last = entry.lastIndexOf(':')

@@ -40,7 +40,7 @@ export class Connection {
   readonly #over = Promise.withResolvers<void>()
   #isAbandoned = false
 
-  /** @throws ZkError `badArguments` when `servers` is no connect string */
+  /** @param options `servers` as `check` accepts them */
   constructor(options: ConnectionOptions, onEvent: (event: Happening) => void) {
     this.servers = options.servers
     this.#onEvent = onEvent
@@ -59,9 +59,14 @@ export class Connection {
     this.#client.start()
   }
 
-  /** @throws ZkError `badArguments` when `servers` is no connect string */
+  /** @throws CliError when `servers` is no connect string */
   static check(servers: string): void {
-    parseConnectString(servers)
+    try {
+      parseConnectString(servers)
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error)
+      throw new CliError(why.replace('badArguments: ', 'Error: '), 1, { cause: error })
+    }
   }
 
   /** The state in zkCli's words, as in its prompt. */

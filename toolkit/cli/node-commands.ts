@@ -264,9 +264,14 @@ const getEphemerals: CliCommand = {
   words: { least: 1 },
   async run(line, context) {
     const prefix = line.words[1] ?? '/'
-    const paths = await context.ask(prefix, (client, options) =>
-      client.getEphemerals(prefix, options),
-    )
+    const paths = await context.ask(prefix, async (client, options) => {
+      try {
+        return await client.getEphemerals(prefix, options)
+      } catch (error) {
+        // Java names no path here.
+        throw error instanceof ZkError ? new ZkError(error.code, { cause: error }) : error
+      }
+    })
     context.output.print(`[${paths.join(', ')}]`)
   },
 }

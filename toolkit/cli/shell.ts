@@ -47,12 +47,13 @@ export class Shell {
    * Starts to connect.
    *
    * @param signal ends whatever runs
-   * @throws ZkError `badArguments` when the servers are no connect string
+   * @throws CliError when the servers are no connect string
    */
   constructor(options: ShellOptions, output: ShellOutput, signal: AbortSignal) {
     this.#options = options
     this.#output = output
     this.#signal = signal
+    Connection.check(options.servers)
     this.#connection = this.#open(options.servers)
   }
 
@@ -164,7 +165,7 @@ export class Shell {
   async #connect(servers: string): Promise<void> {
     const { isAlive } = this.#connection
     const previous = this.#connection
-    // Nonsense must not cost the connection that there is; its end is printed before the new one.
+    // Nonsense must not cost the connection that there is.
     Connection.check(servers)
     if (isAlive) await previous.close()
     this.#connection = this.#open(servers)

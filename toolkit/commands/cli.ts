@@ -3,7 +3,6 @@
  * unknown command; 2 for wrong options of its own.
  */
 import type { Readable, Writable } from 'node:stream'
-import { ZkError } from '../../ensemble/client/index.ts'
 import { CliError } from '../cli/cli-error.ts'
 import { frameBytesMaxOf, parseLaunchOptions, type LaunchOptions } from '../cli/launch-options.ts'
 import { Prompt, runScript } from '../cli/session.ts'
@@ -32,13 +31,9 @@ export async function runCli(words: readonly string[], io: Io, streams: Streams)
   try {
     return await runWith(parseLaunchOptions(words), io, streams)
   } catch (error) {
-    if (error instanceof CliError) {
-      io.err(`${error.message}\n`)
-      return error.exitCode
-    }
-    if (!(error instanceof ZkError)) throw error
-    io.err(`Error: ${error.message}\n`)
-    return 1
+    if (!(error instanceof CliError)) throw error
+    io.err(`${error.message}\n`)
+    return error.exitCode
   }
 }
 
