@@ -51,8 +51,6 @@ export class Announcement {
     const { settings, log, fail } = this.#context
     this.#problems = problemsOf(view, {
       before: this.#problems,
-      granted: this.#membership.session?.sessionTimeoutMs ?? 0,
-      asked: settings.sessionTimeoutMs,
       fencing: fencing.lastFencing,
     })
     if (this.#membership.isHeldTooLong(view)) {
@@ -99,11 +97,7 @@ export class Announcement {
       problems: this.#problems,
       paused: (group?.paused ?? null) !== null,
       eligible: isEligible(view),
-      session: {
-        state: session.state,
-        id: session.id,
-        timeoutMs: this.#membership.session?.sessionTimeoutMs ?? 0,
-      },
+      session: { state: session.state, id: session.id, timeoutMs: session.timeoutMs },
       pid: this.#local.pid,
       controllerPid: sys.process.pid,
       watchdogPid: this.#local.watchdog.pid,

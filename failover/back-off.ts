@@ -1,5 +1,8 @@
-/** When a member that has failed competes again (H-13). */
-import type { Cause } from './view.ts'
+/**
+ * What is remembered against flapping (H-13): own attempts that failed, and how often anybody was made
+ * active. Decided upon elsewhere, in decide.ts.
+ */
+import type { Cause, GroupView } from './view.ts'
 import type { Times } from './settings.ts'
 
 export class BackOff {
@@ -8,10 +11,32 @@ export class BackOff {
   #failures = 0
   /** Monotonic time. */
   untilMs = 0
+  /** The token of the breadcrumb seen last; undefined before the first look at the group. */
+  #tokenSeen: bigint | null | undefined
+  #failoverTimesMs: readonly number[] = []
 
   constructor(times: Times, random: { uint32(): number }) {
     this.#times = times
     this.#random = random
+  }
+
+  get failoverTimesMs(): readonly number[] {
+    return this.#failoverTimesMs
+  }
+
+  /** A breadcrumb with a higher token is an activation; one that an operator asked for is no failover. */
+  onGroupSeen(group: GroupView | null, nowMs: number): void {
+    if (group === null || group.isStale) return
+    const token = group.breadcrumb.kind === 'present' ? group.breadcrumb.token : null
+    const before = this.#tokenSeen
+    if (before === undefined) this.#tokenSeen = token
+    if (before === undefined || token === null || (before !== null && token <= before)) return
+    this.#tokenSeen = token
+    if (group.requests.some((request) => request.isDue)) return
+    const { failoversMax } = this.#times
+    if (failoversMax > 0) {
+      this.#failoverTimesMs = [...this.#failoverTimesMs, nowMs].slice(-failoversMax)
+    }
   }
 
   /** A grant has ended for this cause, after its service was active for so long. */

@@ -1,4 +1,5 @@
 /** What a controller says about itself: an immutable view, computed when it is asked for. Pure. */
+import { sessionAlarm } from './alarms.ts'
 import type { FencingStatus, Problem } from './group-nodes.ts'
 import type { HealthState } from './health.ts'
 import { leaseLeftMs } from './lease.ts'
@@ -49,11 +50,13 @@ export function roleOf({ grant, rules, times, service, health, now }: View): Rol
 }
 
 /** Whether this member would take the lock if it had to, as far as it is not a matter of health. */
-export function isEligible({ group, tokenAlarm, rules }: View): boolean {
+export function isEligible(view: View): boolean {
+  const { group, tokenAlarm, rules } = view
   return (
     group !== null &&
     !tokenAlarm &&
     !rules.noFailover &&
+    sessionAlarm(view) === null &&
     group.drained === null &&
     group.mismatches.length === 0
   )

@@ -27,7 +27,7 @@ import { isoTime } from './iso-time.ts'
 import { readClocks, type ClockReading } from './lease.ts'
 import { LocalService } from './local-service.ts'
 import { HELD_LOOK_MS, Membership } from './membership.ts'
-import { setPaused, submitRequest, type RequestOutcome } from './requests.ts'
+import { setPaused, submitRequest, type NewRequest, type RequestOutcome } from './requests.ts'
 import type { GroupSettings } from './settings.ts'
 import { StateError } from './state-directory.ts'
 import type { Stopping, View } from './view.ts'
@@ -160,8 +160,7 @@ export class Controller {
       const reason = `the active is ${group.lock.member}, not ${request.from}`
       return Promise.resolve({ state: 'wrong-active', reason })
     }
-    const session = this.#membership.connected()
-    return submitRequest(session, this.#context.paths, { allowUnhealthy: false, ...request })
+    return this.#submit({ allowUnhealthy: false, ...request })
   }
 
   /** Asks that `to` becomes active when nobody is. */
@@ -176,11 +175,12 @@ export class Controller {
       const reason = `${group.lock.member ?? 'somebody'} is active: use switchover`
       return Promise.resolve({ state: 'refused', reason })
     }
-    return submitRequest(this.#membership.connected(), this.#context.paths, {
-      from: null,
-      allowUnhealthy: false,
-      ...request,
-    })
+    return this.#submit({ from: null, allowUnhealthy: false, ...request })
+  }
+
+  #submit(request: NewRequest): Promise<RequestOutcome> {
+    const { paths, acl } = this.#context
+    return submitRequest(this.#membership.connected(), paths, request, acl)
   }
 
   pause(why: { reason: string; by: string }): Promise<void> {
@@ -215,6 +215,7 @@ export class Controller {
   #turn(): void {
     const now = readClocks(this.#context.sys.clock)
     this.#keeper.endLeaseIfOver(now)
+    this.#backOff.onGroupSeen(this.#membership.groupAt(now), now.monotonicMs)
     const view = this.#view(now)
     const decision = decide(view)
     const { kind } = decision.action
@@ -334,6 +335,7 @@ export class Controller {
       record: { highestToken, activeToken },
       grant: this.#keeper.grant,
       backoffUntilMs: this.#backOff.untilMs,
+      failoverTimesMs: this.#backOff.failoverTimesMs,
       tokenAlarm: this.#actions.tokenAlarm,
       adoptUntilMs: this.#adoptUntilMs,
       hasWatchdog: this.#local.watchdog.pid !== null,

@@ -13,9 +13,10 @@
  *
  *    Each step is one action; between any two the member may crash, pause or lose its session.
  *
- * The act layer (controller.ts) performs one action at a time; only `demote` and `abandon`
+ * The act layer (actions.ts) performs one action at a time; only `demote` and `abandon`
  * interrupt one that is under way.
  */
+import { flappingAlarm, sessionAlarm } from './alarms.ts'
 import { leaseLeftMs } from './lease.ts'
 import { requiredProofs, unprovenTargets, type Unproven } from './proofs.ts'
 import type { Cause, Grant, GroupView, RequestView, View } from './view.ts'
@@ -411,6 +412,8 @@ function obstacleOf(view: View, group: GroupView): Obstacle | null {
   if (group.mismatches.length > 0) {
     return no(`configurations differ: ${group.mismatches.join('; ')} (H-17)`, null, 'alarm')
   }
+  const session = sessionAlarm(view)
+  if (session !== null) return no(`${session} (H-12)`, null, 'alarm')
   if (view.rules.watchdogRequired && !view.hasWatchdog) {
     return no('the watchdog is required and does not run (H-10)', null, 'alarm')
   }
@@ -432,6 +435,8 @@ function obstacleOf(view: View, group: GroupView): Obstacle | null {
       return no(`a switchover away from here is under way (H-15)`, untilMs, 'standby')
     }
   }
+  const hold = request === null ? flappingAlarm(view) : null
+  if (hold !== null) return no(hold.why, hold.untilMs, 'alarm')
   if (now.monotonicMs < view.backoffUntilMs) {
     return no('an attempt failed a moment ago (H-13)', view.backoffUntilMs)
   }

@@ -27,6 +27,8 @@ export class Membership {
   #retryAtMs = 0
   #observer: GroupObserver | null = null
   #forgetSession: () => void = () => {}
+  /** The session timeout that the ensemble granted last. */
+  #granted = 0
   /** Sessions of ours that have ended or will: their nodes may be replaced (H-9). */
   readonly #formerSessions = new Set<bigint>()
   /** While another session holds our member's node; confirming: read afresh before we give up. */
@@ -55,6 +57,7 @@ export class Membership {
     return {
       state: this.#state,
       id: this.#session?.sessionId ?? 0n,
+      timeoutMs: this.#granted,
       retryAtMs: this.#retryAtMs,
     }
   }
@@ -116,6 +119,7 @@ export class Membership {
   #onState(session: Coordination, state: SessionState): void {
     if (session !== this.#session) return // of an older session (H-9)
     this.#state = state
+    if (state === 'connected') this.#granted = session.sessionTimeoutMs
     if (state !== 'connected') this.#observer?.markStale()
     if (state === 'expired' || state === 'closed') this.#formerSessions.add(session.sessionId)
     const id = `0x${session.sessionId.toString(16)}`
@@ -200,7 +204,7 @@ export class Membership {
     const { sinceMs, isConfirming } = this.#held
     // A session that died a moment ago keeps its nodes for its timeout; a live one keeps them longer.
     const { sessionTimeoutMs } = this.#context.settings
-    const limitMs = 2 * Math.max(this.#session?.sessionTimeoutMs ?? 0, sessionTimeoutMs)
+    const limitMs = 2 * Math.max(this.#granted, sessionTimeoutMs)
     if (view.now.monotonicMs - sinceMs <= limitMs) return false
     if (isConfirming) return true
     // What we know may be as old as a pause that has just ended (H-11).

@@ -1,4 +1,5 @@
 /** What is wrong as one member sees it: codes for programs, sentences for people. Pure. */
+import { flappingAlarm, sessionAlarm } from './alarms.ts'
 import type { FencingStatus, Problem } from './group-nodes.ts'
 import { isoTime } from './iso-time.ts'
 import type { View } from './view.ts'
@@ -8,9 +9,6 @@ export type ProblemList = readonly Problem[]
 export interface ProblemContext {
   /** What was reported last: a problem keeps the time at which it began. */
   readonly before: ProblemList
-  /** Session timeouts, in milliseconds; granted is 0 before the first connection. */
-  readonly granted: number
-  readonly asked: number
   /** The last attempt that did not confirm. */
   readonly fencing: FencingStatus | null
 }
@@ -47,10 +45,10 @@ export function problemsOf(view: View, context: ProblemContext): ProblemList {
     const { target, method, result } = context.fencing
     found.push(['fencing-unconfirmed', `${method} of ${target} ended ${result}`])
   }
-  if (context.granted > context.asked) {
-    const why = `the ensemble grants sessions of ${context.granted} ms instead of ${context.asked} ms: a crash is noticed later`
-    found.push(['session-timeout', why])
-  }
+  const sessionProblem = sessionAlarm(view)
+  if (sessionProblem !== null) found.push(['session-timeout', sessionProblem])
+  const hold = flappingAlarm(view)
+  if (hold !== null) found.push(['flapping', hold.why])
   return found.map(([code, message]) => {
     const before = context.before.find((one) => one.code === code && one.message === message)
     return before ?? { code, message, since: isoTime(view.now.wallMs) }

@@ -4,7 +4,7 @@
  *
  * A request with an id that is known already is the same request: it never toggles back (H-15).
  */
-import { codeOf, type Coordination } from './coordination.ts'
+import { codeOf, type AclEntry, type Coordination } from './coordination.ts'
 import {
   decodeBreadcrumb,
   decodeConfig,
@@ -37,11 +37,14 @@ export async function submitRequest(
   session: Coordination,
   paths: GroupPaths,
   request: NewRequest,
+  acl?: readonly AclEntry[],
 ): Promise<RequestOutcome> {
   const known = await outcomeOf(session, paths, request.id)
   if (known !== null) return known
   const value = encodeValue({ ...request, at: request.at ?? null })
-  await session.create(`${paths.requests}/r-`, value, { mode: 'persistent-sequential' })
+  const mode = 'persistent-sequential'
+  const options = acl === undefined ? ({ mode } as const) : ({ mode, acl } as const)
+  await session.create(`${paths.requests}/r-`, value, options)
   return { state: 'accepted', reason: 'asked for' }
 }
 

@@ -39,6 +39,12 @@ export interface GroupSettings {
   /** Wait after a failed attempt: `backoffMs`, doubled up to `backoffMaxMs`. */
   readonly backoffMs?: number
   readonly backoffMaxMs?: number
+  /**
+   * After so many failovers within `failoversWithinMs` the group holds: an alarm, and nobody becomes
+   * active until the oldest is long enough ago, or an operator asks for it. 0: never.
+   */
+  readonly failoversMax?: number
+  readonly failoversWithinMs?: number
   /** How far clock rates may differ between hosts; 0.01 is twenty times what crystals do. */
   readonly clockRateError?: number
   /** Safety margin before the end of a lease, for writes that the service has begun. */
@@ -103,6 +109,8 @@ export type FencingMethod =
 
 /** Durations that the rules use, derived once. */
 export interface Times {
+  /** As asked for; what is granted may differ (H-12). */
+  readonly sessionTimeoutMs: number
   readonly leaseMs: number
   /** The service is told to stop this long before its lease ends. */
   readonly stopMs: number
@@ -115,6 +123,8 @@ export interface Times {
   readonly minimumActiveMs: number
   readonly backoffMs: number
   readonly backoffMaxMs: number
+  readonly failoversMax: number
+  readonly failoversWithinMs: number
   readonly priorityDelayMs: number
   /** How long others hold back for the target of a switchover. */
   readonly cedeMs: number
@@ -138,6 +148,7 @@ export function timesOf(settings: GroupSettings): Times {
   const stopMs = settings.service.deactivate.timeoutMs + kill + marginMs + lead
   const { leaseMs } = settings
   return {
+    sessionTimeoutMs: settings.sessionTimeoutMs,
     leaseMs,
     stopMs,
     marginMs,
@@ -146,6 +157,8 @@ export function timesOf(settings: GroupSettings): Times {
     minimumActiveMs: settings.minimumActiveMs ?? 0,
     backoffMs: settings.backoffMs ?? 500,
     backoffMaxMs: settings.backoffMaxMs ?? 30_000,
+    failoversMax: settings.failoversMax ?? 20,
+    failoversWithinMs: settings.failoversWithinMs ?? 600_000,
     priorityDelayMs: settings.priorityDelayMs ?? 300,
     cedeMs: settings.service.activate.timeoutMs + 2 * leaseMs + settings.sessionTimeoutMs,
     retryMs: 500,
@@ -176,6 +189,15 @@ export function settingsProblems(settings: GroupSettings): string[] {
     if (!settings.fencing.some((method) => method.kind === 'command' && canConfirm(method))) {
       problems.push('whenEnsembleIsLost: keep needs a fencing command with verify')
     }
+  }
+  const { service, watchdog, protection } = settings
+  const onlyLease = protection.includes('lease') && !protection.includes('token')
+  const canBeEnded = service.start !== undefined && watchdog !== 'off'
+  if (onlyLease && service.deactivate.kind === 'command' && !canBeEnded) {
+    problems.push(
+      'protection: lease needs somebody who stops the service while its controller hangs: the guard and ' +
+        'deactivate by http, or service.start and the watchdog, which then ends its process',
+    )
   }
   if (settings.service.health.length === 0) problems.push('service.health has no probe')
   return problems

@@ -22,6 +22,8 @@ export interface View {
   readonly grant: Grant | null
   /** Monotonic time before which this member does not compete again (H-13). */
   readonly backoffUntilMs: number
+  /** When members were made active that no operator had asked for, oldest first; monotonic (H-13). */
+  readonly failoverTimesMs: readonly number[]
   /** The ensemble's history went back: a lock at or below our highest token was seen (H-2). */
   readonly tokenAlarm: boolean
   /** Until this monotonic time a restarted controller may still find its old grant intact (H-14). */
@@ -69,6 +71,8 @@ export interface SessionView {
     | 'auth-failed'
     | 'closed'
   readonly id: bigint
+  /** As granted by the ensemble; 0 before the first connection. */
+  readonly timeoutMs: number
   /** Monotonic time before which no new session is opened. */
   readonly retryAtMs: number
 }

@@ -361,3 +361,47 @@ describe('operators', () => {
     expect(world.violations).toEqual([])
   })
 })
+
+describe('too much of it (H-13)', () => {
+  test('failovers in quick succession: hold with an alarm, then go on', async () => {
+    const world = await running(['a', 'b'], { failoversMax: 3, failoversWithinMs: 60_000 })
+    for (const [victim, next] of [
+      ['a', 'b'],
+      ['b', 'a'],
+    ] as const) {
+      world.killService(victim)
+      await world.untilActive(next)
+      await world.restartService(victim)
+      await world.timeline.advance(2000)
+    }
+    world.killService('a')
+    await world.timeline.advance(15_000)
+    expect(world.active).toEqual([])
+    const { problems } = world.place('b').controller.status
+    expect(problems.map((one) => one.code)).toContain('flapping')
+    await world.untilActive('b', 60_000)
+    expect(world.violations).toEqual([])
+  })
+
+  test('an operator ends the hold', async () => {
+    const world = await running(['a', 'b'], { failoversMax: 1, failoversWithinMs: 60_000 })
+    world.killService('a')
+    await world.timeline.advance(5000)
+    expect(world.active).toEqual([])
+    void world.place('b').controller.failover({ to: 'b', id: 'x', by: 'ann' })
+    await world.untilActive('b', 2000)
+    expect(world.violations).toEqual([])
+  })
+})
+
+test('a session timeout that cannot satisfy the configuration is refused with a sentence (H-12)', async () => {
+  const world = await FailoverWorld.make()
+  const { zookeeper } = world
+  zookeeper.minSessionTimeoutMs = 6000
+  await world.startAll()
+  await world.timeline.advance(10_000)
+  expect(world.active).toEqual([])
+  const { lastDecision, problems } = world.place('a').controller.status
+  expect(lastDecision.sentence).toContain('grants sessions of 6000 ms instead of 4000 ms')
+  expect(problems.map((one) => one.code)).toContain('session-timeout')
+})

@@ -70,11 +70,12 @@ const STANDBY: View = {
     running: false,
     retryAtMs: 0,
   },
-  session: { state: 'connected', id: MY_SESSION, retryAtMs: 0 },
+  session: { state: 'connected', id: MY_SESSION, timeoutMs: 4000, retryAtMs: 0 },
   group: GROUP,
   record: { highestToken: 400n, activeToken: null },
   grant: null,
   backoffUntilMs: 0,
+  failoverTimesMs: [],
   tokenAlarm: false,
   adoptUntilMs: 0,
   hasWatchdog: false,
@@ -160,6 +161,16 @@ describe('before the lock', () => {
   const supervised = { ...STANDBY.service, supervised: true, running: false }
   const unknown = { ...STANDBY.service, role: 'unknown', reported: null } as const
   const later = NOW.monotonicMs + 400
+  const asked = {
+    node: 'r-1',
+    id: 'x',
+    from: null,
+    to: 'a',
+    isDue: true,
+    allowUnhealthy: false,
+    seenAtMs: NOW.monotonicMs,
+    by: 'ann',
+  }
   test.each<[string, Partial<View>, string]>([
     ['a free lock is taken', {}, 'create-lock'],
     ['a service of unknown role is stopped first (H-6)', { service: unknown }, 'stop-service'],
@@ -213,6 +224,28 @@ describe('before the lock', () => {
     ['paused', { group: group({ paused: 'work' }) }, 'wait not-eligible'],
     ['drained', { group: group({ drained: 'work' }) }, 'wait not-eligible'],
     ['after a failure: back-off (H-13)', { backoffUntilMs: later }, 'wait not-eligible'],
+    [
+      'a session longer than asked for: a crash would be noticed too late (H-12)',
+      { session: { ...session('connected'), timeoutMs: 4001 } },
+      'wait alarm',
+    ],
+    [
+      'a session shorter than the lease (H-12)',
+      { session: { ...session('connected'), timeoutMs: 2999 } },
+      'wait alarm',
+    ],
+    [
+      'one between the two will do',
+      { session: { ...session('connected'), timeoutMs: 3000 } },
+      'create-lock',
+    ],
+    ['too many failovers: hold (H-13)', flapping([900, 500, 100]), 'wait alarm'],
+    ['until the oldest is long enough ago', flapping([1000, 500, 100]), 'create-lock'],
+    [
+      'or an operator asks for it',
+      { ...flapping([900, 500, 100]), group: group({ requests: [asked] }) },
+      'create-lock',
+    ],
     ['nofailover', { rules: { ...STANDBY.rules, noFailover: true } }, 'wait not-eligible'],
     [
       'a required watchdog that does not run (H-10)',
@@ -261,8 +294,13 @@ describe('before the lock', () => {
     expect(kindOf({ ...STANDBY, ...change })).toBe(expected)
   })
 
+  function flapping(agoMs: readonly number[]): Partial<View> {
+    const failoverTimesMs = agoMs.map((ms) => NOW.monotonicMs - ms)
+    return { failoverTimesMs, times: { ...times, failoversMax: 3, failoversWithinMs: 1000 } }
+  }
+
   function session(state: View['session']['state']): View['session'] {
-    return { state, id: MY_SESSION, retryAtMs: 0 }
+    return { state, id: MY_SESSION, timeoutMs: 4000, retryAtMs: 0 }
   }
 })
 
@@ -350,7 +388,9 @@ describe('with the lock, in the order of H-4', () => {
     ],
     [
       'while disconnected nothing begins (H-8)',
-      winner(before, { session: { state: 'disconnected', id: MY_SESSION, retryAtMs: 0 } }),
+      winner(before, {
+        session: { state: 'disconnected', id: MY_SESSION, timeoutMs: 4000, retryAtMs: 0 },
+      }),
       'wait neutral',
     ],
   ])('%s', (_, view, expected) => {
@@ -521,7 +561,7 @@ describe('while active', () => {
   })
 
   function lost(state: View['session']['state']): View['session'] {
-    return { state, id: MY_SESSION, retryAtMs: 0 }
+    return { state, id: MY_SESSION, timeoutMs: 4000, retryAtMs: 0 }
   }
 })
 
@@ -539,7 +579,7 @@ describe('after a stop', () => {
     expect(stopped(true, 'health')).toEqual({ kind: 'release', clean: false })
   })
   test('without a session there is nothing to give back', () => {
-    const session = { state: 'expired', id: MY_SESSION, retryAtMs: 0 } as const
+    const session = { state: 'expired', id: MY_SESSION, timeoutMs: 4000, retryAtMs: 0 } as const
     expect(stopped(true, 'handover', { session })).toEqual({ kind: 'forget-grant' })
   })
 })
@@ -577,7 +617,7 @@ describe('a restarted controller (H-14)', () => {
     expect(kindOf({ ...resumed, ...change })).toBe('stop-service')
   })
   test('waits for the ensemble meanwhile', () => {
-    const session = { state: 'connecting', id: 0n, retryAtMs: 0 } as const
+    const session = { state: 'connecting', id: 0n, timeoutMs: 0, retryAtMs: 0 } as const
     expect(kindOf({ ...resumed, session, group: null })).toBe('wait neutral')
   })
 })

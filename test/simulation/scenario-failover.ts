@@ -254,6 +254,8 @@ class FailoverRun {
       configDigest: 'one',
       backoffMs: 200,
       backoffMaxMs: 2000,
+      // More failovers in a minute than a group would stand for (H-13).
+      failoversMax: 0,
       clockRateError: options.clockRateError,
       marginMs: options.marginMs,
     }

@@ -41,6 +41,7 @@ export class FakeZooKeeper {
   readonly sessions = new Map<bigint, FakeSession | null>()
   readonly #expiry = new Map<bigint, () => void>()
   latencyMs = 2
+  minSessionTimeoutMs = 0
   zxid = 0x1_0000_0000n
   /** Told after each committed write, before anybody hears of it. */
   onWrite: (path: string, by: bigint) => void = () => {}
@@ -175,7 +176,7 @@ export class FakeSession implements Coordination {
     this.#clock = clock
     this.#options = options
     this.sessionPassword = options.session?.password ?? Buffer.from('secret')
-    this.sessionTimeoutMs = options.sessionTimeoutMs
+    this.sessionTimeoutMs = Math.max(options.sessionTimeoutMs, ensemble.minSessionTimeoutMs)
   }
 
   start(): void {
