@@ -5,6 +5,8 @@ import { ensembleCommands } from './ensemble-commands.ts'
 import { nodeCommands } from './node-commands.ts'
 import { compareText } from './option-parser.ts'
 import { quotaCommands } from './quota-commands.ts'
+import { transferCommands } from './transfer-commands.ts'
+import { treeCommands } from './tree-commands.ts'
 import { watchCommands } from './watch-commands.ts'
 
 /** Commands of the shell itself, with their usage. */
@@ -22,6 +24,8 @@ const all: readonly CliCommand[] = [
   ...watchCommands,
   ...quotaCommands,
   ...ensembleCommands,
+  ...treeCommands,
+  ...transferCommands,
 ]
 
 export const commands: ReadonlyMap<string, CliCommand> = new Map(

@@ -10,7 +10,7 @@
  * Source: ZooKeeperMain#processZKCmd, 3.9.5.
  */
 import { ZkError } from '../../ensemble/client/index.ts'
-import { CliError, COMMAND_NOT_FOUND, errorText, INTERRUPTED } from './cli-error.ts'
+import { CliError, COMMAND_NOT_FOUND, errorText } from './cli-error.ts'
 import { usageOf, type CliCommand, type Context, type Question } from './command.ts'
 import { allUsages, commands, isKnown, SHELL_COMMANDS } from './commands.ts'
 import { Connection } from './connection.ts'
@@ -211,7 +211,6 @@ export class Shell {
     } finally {
       await connection.settled()
     }
-    if (signal.aborted) throw new CliError('interrupted', INTERRUPTED)
   }
 
   #lineOf(command: CliCommand, words: readonly string[]): CommandLine {

@@ -124,6 +124,7 @@ export const commands: { readonly [name: string]: CommandSpec } = {
       '  -r                   Accept a server that has lost its quorum, for reading.\n' +
       '  -waitforconnection   Run nothing before there is a connection.\n' +
       "Ends with zkCli's own codes: 0, 1 an error, 127 an unknown command; 2 for wrong options.\n" +
+      'Beyond zkCli: tree, find, du, watch PATH; export PATH FILE, import [--dry-run] [-f] FILE PATH.\n' +
       'A word that is no command, such as help, prints all of zkCli’s commands. As in zkCli, the session\n' +
       'and its ephemeral nodes outlive the command by the timeout, unless it ends by `quit` or `close`.',
     options: {},
