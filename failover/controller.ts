@@ -108,6 +108,7 @@ export class Controller {
     this.#adoptUntilMs = sys.clock.monotonicMs() + times.leaseMs
     this.#isRunning = true
     this.#local.watch()
+    this.#keeper.boundAdoption()
     log.info({ incarnation }, 'the controller starts')
     this.#pump()
   }
@@ -115,7 +116,7 @@ export class Controller {
   /**
    * Stops: by default gives everything up in order (H-5), and ends a service that it started.
    * `handOver` is the default of a clean stop; `keepService` leaves service and session to the next
-   * start, which adopts them (H-14).
+   * start, which adopts them (H-14). Until then nobody but a guard ends the service with its lease.
    */
   stop(options: { handOver?: boolean; keepService?: boolean } = {}): Promise<void> {
     if (!this.#isRunning) return Promise.resolve()

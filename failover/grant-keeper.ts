@@ -224,15 +224,25 @@ export class GrantKeeper {
       })
   }
 
+  /** A service of the run before may be active: it is adopted in time, or the watchdog stops it. */
+  boundAdoption(): void {
+    const { activeToken } = this.#context.state.record
+    if (activeToken !== null) this.#arm(activeToken, readClocks(this.#context.sys.clock))
+  }
+
   feedWatchdog(grant: Grant): void {
+    if (grant.lease !== null) this.#arm(grant.token, grant.lease.sentAt)
+  }
+
+  #arm(token: bigint, leaseSince: ClockReading): void {
     const { times, rules } = this.#context
-    if (grant.lease === null || rules.whenEnsembleIsLost === 'keep') return
+    if (rules.whenEnsembleIsLost === 'keep') return
     // A little after our own stop, which is gentler than the watchdog's.
     const leftMs = times.leaseMs - times.stopMs + WATCHDOG_LEAD_MS
     this.#local.watchdog.arm({
-      token: grant.token.toString(),
-      stopAtBootMs: grant.lease.sentAt.bootMs + leftMs,
-      stopAtWallMs: grant.lease.sentAt.wallMs + leftMs,
+      token: token.toString(),
+      stopAtBootMs: leaseSince.bootMs + leftMs,
+      stopAtWallMs: leaseSince.wallMs + leftMs,
       servicePid: this.#local.pid,
     })
   }

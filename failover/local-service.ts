@@ -91,6 +91,7 @@ export class LocalService {
   async start(): Promise<void> {
     const { state } = this.#context
     this.#become('unknown', null)
+    this.watchdog.disarm() // what it was armed for has ended
     this.#service.start()
     this.#health.restart()
     this.watchdog.serviceIs(this.#service.pid)

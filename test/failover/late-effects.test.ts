@@ -62,6 +62,33 @@ describe('a service without the guard', () => {
   })
 })
 
+test('the watchdog has a deadline before an adopted service is looked at (H-10, H-14)', async () => {
+  const world = await plainWorld({ watchdog: 'automatic', watchdogArgv: ['watchdog'] })
+  await world.startAll()
+  await world.untilActive('a')
+  await world.timeline.advance(1500)
+  await Promise.all([
+    world.place('a').controller.stop({ keepService: true }),
+    world.timeline.advance(100),
+  ])
+  world.killController('a')
+  world.fed.length = 0
+  world.restartController('a')
+  const startMs = world.timeline.nowMs
+  await world.timeline.advance(1)
+  const armed = world.fed.map(({ line }) => JSON.parse(line) as Record<string, unknown>)
+  const deadline = armed.find(({ kind }) => kind === 'arm')
+  expect(deadline).toMatchObject({ token: String(world.place('a').service.plain?.token) })
+  expect(deadline?.['stopAtBootMs']).toBeLessThan(startMs + 3000)
+  await world.untilActive('a', 3000)
+  await world.timeline.advance(3000)
+  expect(world.fed.findLast(({ line }) => line.includes('"arm"'))?.atMs).toBeGreaterThan(
+    startMs + 2000,
+  )
+  expect(world.active).toEqual(['a'])
+  expect(world.violations).toEqual([])
+})
+
 describe('a service that is told by commands', () => {
   const service: GroupSettings['service'] = {
     ...settingsFor('a', ['a', 'b']).service,

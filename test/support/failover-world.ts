@@ -291,6 +291,8 @@ export class FailoverWorld {
   readonly violations: string[] = []
   readonly cuts = new Set<string>()
   readonly commands: { argv: readonly string[]; env: Readonly<Record<string, string>> }[] = []
+  /** What was written to the standard inputs of commands, with the time. */
+  readonly fed: { readonly atMs: number; readonly line: string }[] = []
   /** What a command does: its exit status and effect after some time, or null to hang. */
   command: (
     argv: readonly string[],
@@ -502,6 +504,7 @@ export class FailoverWorld {
     return {
       pid: 99,
       exited: promise,
+      write: (line: string) => void this.fed.push({ atMs: this.timeline.nowMs, line }),
       kill: (signal: string) => {
         child.isGone = true
         resolve({ code: null, signal })
