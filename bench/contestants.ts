@@ -157,6 +157,8 @@ export function word(port: number, text: string): Promise<string> {
   return new Promise((resolve) => {
     let answer = ''
     const socket = connect(port, '127.0.0.1', () => socket.write(text))
+    // One that accepts and says nothing is asked again.
+    socket.setTimeout(2000, () => socket.destroy())
     socket.on('data', (chunk) => (answer += chunk.toString('latin1')))
     socket.on('error', () => resolve(''))
     socket.on('close', () => resolve(answer))
