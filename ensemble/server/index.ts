@@ -1,12 +1,12 @@
 /**
  * Public entry `howdah/server`: one ZooKeeper server in this process.
  */
-import { mkdir } from 'node:fs/promises'
 import type { Logger } from '../sys/logger.ts'
 import { nodeHost } from '../sys/node-host.ts'
+import { lockDirectory } from '../sys/node-directory-lock.ts'
 import { nodeSys } from '../sys/node-sys.ts'
 import { pinoLogger } from '../sys/pino-logger.ts'
-import { lockDataDirectory } from './data-directory-lock.ts'
+import { StoreError } from '../store/store-error.ts'
 import { startPeer, type Peer } from './peer.ts'
 import { serverSettings, type ServerSettings } from './server-settings.ts'
 
@@ -29,8 +29,11 @@ export async function startServer(
   settings: Partial<ServerSettings> & Pick<ServerSettings, 'dataDir'>,
   log: Logger = pinoLogger(),
 ): Promise<Peer> {
-  await mkdir(settings.dataDir, { recursive: true })
-  const unlock = await lockDataDirectory(settings.dataDir)
+  const unlock = await lockDirectory(settings.dataDir)
+  if (unlock === null) {
+    const why = 'another server is running on this data directory: stop it, or use another dataDir'
+    throw new StoreError(why, { file: settings.dataDir })
+  }
   try {
     const peer = await startPeer(serverSettings(settings), { ...nodeSys(log), host: nodeHost })
     peer.onClosed(unlock)

@@ -1,6 +1,7 @@
 /** `howdah controller`: one controller in the foreground, with its HTTP interface. */
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from '../../ensemble/sys/logger.ts'
+import { lockDirectory } from '../../ensemble/sys/node-directory-lock.ts'
 import { nodeSys } from '../../ensemble/sys/node-sys.ts'
 import { Controller, type ControllerStatus } from '../../failover/index.ts'
 import { CommandError, Exit, type Arguments, type Io } from '../command.ts'
@@ -22,6 +23,12 @@ export async function run(args: Arguments, io: Io): Promise<number> {
   const settings = groupSettings(loaded, group, member)
   const log = foregroundLog(io)
   for (const note of loaded.notes) log.info({ note: formatProblem(note) }, 'note on the set-up')
+
+  // Freed by the kernel when this process ends: the watchdog may still be stopping the service then.
+  if ((await lockDirectory(settings.stateDir, `${group}/${member}`)) === null) {
+    const what = `another controller of ${group}/${member} is running on ${settings.stateDir}: stop it`
+    throw new CommandError(what, Exit.failed)
+  }
 
   // Commands of the set-up and relative paths in them start at its file.
   process.chdir(loaded.directory)
