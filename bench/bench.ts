@@ -5,7 +5,7 @@
  * A figure by itself says little on a shared machine: only the ratio of two runs side by side counts.
  */
 import { execFile, execFileSync } from 'node:child_process'
-import { existsSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -154,6 +154,7 @@ async function measureManyNodes(
   note('restart with a million nodes', again.firstAnswerMs, 'ms', 'lower')
   try {
     await zk(zkload, again.port, ['-c', '20', '-d', '1', '-o', 'set', '-t', '3', '-w', '0'])
+    const before = snapshots(folder)
     const { write_us: writes } = await zk(zkload, again.port, [
       '-c',
       '20',
@@ -164,11 +165,19 @@ async function measureManyNodes(
       '-t',
       '20',
     ])
+    const taken = [...snapshots(folder)].filter((name) => !before.has(name)).length
+    if (taken === 0) throw new Error('no snapshot was taken while the writers were measured')
+    note('snapshots taken meanwhile', taken, '', 'higher')
     note('set 20x1 during snapshots, p99', (writes?.p99 ?? NaN) / 1000, 'ms', 'lower')
     note('set 20x1 during snapshots, p99.9', (writes?.p999 ?? NaN) / 1000, 'ms', 'lower')
   } finally {
     await stop(again)
   }
+}
+
+function snapshots(folder: string): Set<string> {
+  const names = readdirSync(join(folder, 'data/version-2'))
+  return new Set(names.filter((name) => name.startsWith('snapshot.')))
 }
 
 async function zk(zkload: string, port: number, args: readonly string[]): Promise<LoadResult> {

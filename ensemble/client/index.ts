@@ -28,3 +28,7 @@ export { Code, codeMessage, type CodeName } from '../protocol/error-codes.ts'
 export { join, nameOf, parentOf, validatePath } from '../protocol/paths.ts'
 export type { Acl } from '../protocol/acl.ts'
 export type { Stat } from '../protocol/stat.ts'
+/** The real clock, network, disk and processes: what `Guard` and `Controller` of `howdah/failover` are given. */
+export { nodeSys } from '../sys/node-sys.ts'
+export { silent, type Logger } from '../sys/logger.ts'
+export type { Sys } from '../sys/sys.ts'

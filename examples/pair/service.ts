@@ -17,9 +17,8 @@ import { mkdir } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import fastify, { type FastifyInstance } from 'fastify'
-import { nodeClock } from '../../ensemble/sys/node-clock.ts'
-import { nodeFileSystem } from '../../ensemble/sys/node-file-system.ts'
-import { nodeRandom } from '../../ensemble/sys/node-random.ts'
+// Outside of a checkout: from 'howdah' and 'howdah/failover'.
+import { nodeSys, silent } from '../../ensemble/client/index.ts'
 import { Guard, NotPermitted } from '../../failover/index.ts'
 
 const LEDGER_TIMEOUT_MS = 1000
@@ -122,7 +121,7 @@ if (import.meta.main) {
   await mkdir(dirname(stateFile), { recursive: true })
   const guard = new Guard({
     stateFile,
-    sys: { files: nodeFileSystem, clock: nodeClock, random: nodeRandom },
+    sys: nodeSys(silent),
     onRoleChange: (role) => process.stdout.write(`${values.member} is ${role} now\n`),
   })
   await guard.open()

@@ -91,6 +91,19 @@ console.log(JSON.stringify(found))`,
     expect(found['howdah']).toEqual(expect.arrayContaining(['connect', 'acl', 'ZkError']))
   })
 
+  test('the guard of a service works with what the package gives', () => {
+    writeFileSync(
+      join(app, 'guard.js'),
+      `import { nodeSys, silent } from 'howdah'
+import { Guard, NotPermitted } from 'howdah/failover'
+const guard = new Guard({ stateFile: ${JSON.stringify(join(app, 'guard.json'))}, sys: nodeSys(silent) })
+await guard.open()
+try { guard.permit() } catch (error) { console.log(error instanceof NotPermitted) }`,
+    )
+    const guarded = run(process.execPath, ['guard.js'], app)
+    expect(guarded.stdout.trim(), guarded.stderr).toBe('true')
+  })
+
   test('the types of the client serve a strict program', () => {
     writeFileSync(
       join(app, 'use.ts'),
