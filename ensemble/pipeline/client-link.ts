@@ -53,6 +53,8 @@ export class ClientLink {
   session: Session | null = null
   /** Whether the client's connect request had the flag, and so expects it in the response. */
   hasReadOnlyFlag = true
+  /** The connect response has been written: other replies may follow. */
+  isWelcomed = false
   /** The client has asked to close its session: what it sends after that is not looked at. */
   isEnding = false
   /** No request is taken any more: the connection ends once `replies` has been sent. */
@@ -185,6 +187,11 @@ export class ClientLink {
     writer.patchInt(this.#frameStart, bytes)
     this.#sizes.note(bytes)
     this.traffic.sent++
+  }
+
+  /** Takes back the frame that was begun. */
+  dropFrame(): void {
+    this.#replies!.position = this.#frameStart
   }
 
   /** Hands over what is to be sent; null when there is nothing. */

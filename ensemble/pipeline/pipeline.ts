@@ -30,6 +30,7 @@ import { Op } from '../protocol/op-codes.ts'
 import * as requests from '../protocol/requests.ts'
 import { Xid } from '../protocol/requests.ts'
 import { withHeader, type Txn, type TxnBody } from '../protocol/transactions.ts'
+import { zxidAfter } from '../protocol/zxid.ts'
 import type { SessionIds } from '../session/session-ids.ts'
 import type { SessionPasswords } from '../session/session-passwords.ts'
 import type { Session, SessionTable } from '../session/session-table.ts'
@@ -274,6 +275,7 @@ export class Pipeline {
   }
 
   #welcome(link: ClientLink, session: Session): void {
+    link.isWelcomed = true
     ConnectResponse.write(link.beginFrame(), {
       protocolVersion: 0,
       timeOut: session.timeoutMs,
@@ -346,7 +348,7 @@ export class Pipeline {
   }
 
   #nextZxid(): bigint {
-    return this.#lastPreparedZxid + 1n
+    return zxidAfter(this.#lastPreparedZxid)
   }
 
   #append(link: ClientLink | null, xid: number, type: number, body: TxnBody): void {
@@ -360,7 +362,8 @@ export class Pipeline {
     type: number,
     body: TxnBody,
   ): void {
-    const zxid = ++this.#lastPreparedZxid
+    const zxid = this.#nextZxid()
+    this.#lastPreparedZxid = zxid
     const txn = withHeader(body, clientId, xid, zxid, this.#wallMs)
     const treeDigest = this.#changes.digest
     if (link !== null) link.writesPrepared++
@@ -383,6 +386,7 @@ export class Pipeline {
     this.#edge.applied(txn, Math.max(0, this.#wallMs - txn.time))
     if (changes !== null && changes.length > 0) this.#fire(changes)
     const ending = txn.type === Op.closeSession ? this.#links.get(txn.clientId) : undefined
+    if (txn.type === Op.createSession) this.#sessions.opened(txn.clientId)
     if (txn.type === Op.closeSession) this.#sessions.remove(txn.clientId)
     if (link !== null) {
       link.writesAnswered++

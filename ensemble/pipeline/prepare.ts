@@ -144,7 +144,7 @@ export class Preparer {
     const node = this.#changes.get(path)
     if (parent === undefined || node === undefined) return Code.noNode
     if (node.numChildren > 0) return Code.notEmpty
-    if (node.owner === 0n || this.#isEphemeral(node)) return Code.badVersion
+    if (!mayBeReaped(node, asker.time) || this.#isEphemeral(node)) return Code.badVersion
     this.#remove(parent, node, asker.zxid)
     return { type: Op.deleteContainer, path }
   }
@@ -241,6 +241,13 @@ export class Preparer {
       isEphemeral: (flags === 1 || flags === 3) && type !== Op.createContainer,
     }
   }
+}
+
+/** A container that had a child once, or a TTL node idle for longer than that. */
+function mayBeReaped(node: PendingNode, timeMs: number): boolean {
+  if (node.owner === CONTAINER_OWNER) return node.cversion > 0
+  const isTtl = (BigInt.asUintN(64, node.owner) & TTL_MARK) === TTL_MARK
+  return isTtl && BigInt(timeMs - node.mtime) > (node.owner & TTL_MS_MAX)
 }
 
 /** The number of children ever created, as Java's `%010d` prints it. */

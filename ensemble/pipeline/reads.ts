@@ -230,6 +230,11 @@ export class Reads {
     const writer = link.beginReply(xid, this.#tree.lastZxid, isBroken ? Code.marshallingError : 0)
     for (const op of ops) {
       if (!isMultiRead(op) || op.path === null) break
+      if (link.replyBytes > MULTI_READ_BYTES_MAX) {
+        // One request may name a large node many times: nobody could read that answer.
+        link.dropFrame()
+        return this.#fail(link, xid, Code.marshallingError)
+      }
       const node = this.#tree.find(op.path)
       const isMissing = node === 0
       const isRefused = !isMissing && !this.may(link, Perm.read, this.#tree.acl(node))
@@ -348,6 +353,8 @@ type WatchedPaths = readonly (string | null)[] | null
 /** Stands for a list that is missing: it fails as a path that is missing does. */
 const MISSING: readonly null[] = [null]
 
+/** The answer to a multiRead stays below what even clients with a raised `jute.maxbuffer` take. */
+const MULTI_READ_BYTES_MAX = 32 * 1024 * 1024
 /** A path that is null on the wire: Apache fails on it with a marshalling error. */
 const NULL_PATH = -1
 /** Events made by setWatches belong to no transaction. */

@@ -20,3 +20,9 @@ export function counterOf(zxid: bigint): number {
 export function hex(id: bigint): string {
   return `0x${BigInt.asUintN(64, id).toString(16)}`
 }
+
+/** The zxid of the next transaction: counter 0 is skipped, for it stands for the epoch itself (B-27). */
+export function zxidAfter(zxid: bigint): bigint {
+  const next = zxid + 1n
+  return counterOf(next) === 0 ? next + 1n : next
+}

@@ -57,6 +57,7 @@ export class ClientConnection implements ConnectionHandlers {
   /** Frames of this connection that the host has counted. */
   #sentBefore = 0
   #isPaused = false
+  #hasEnded = false
   #why = 'closed by the client'
   readonly #onFrame = (bytes: Buffer, start: number, end: number): boolean => {
     if (this.#hasConnected) this.#host.request(this, bytes, start, end)
@@ -65,8 +66,9 @@ export class ClientConnection implements ConnectionHandlers {
       this.#host.connect(this, bytes, start, end)
     }
     const { link } = this
-    // What follows a closeSession is not looked at, garbage neither.
-    if (link.isEnding) return false
+    // What follows a closeSession is not looked at, garbage neither; what follows the connect request
+    // waits for its answer, or the reply to an auth packet would be taken for it.
+    if (link.isEnding || !link.isWelcomed) return false
     return link.replyBytes <= UNSENT_BYTES_PAUSE && link.waiting.length < WAITING_MAX
   }
 
@@ -109,7 +111,15 @@ export class ClientConnection implements ConnectionHandlers {
 
   /** The client is done sending; what it asked for before is still answered. */
   onEnd(): void {
-    this.socket.end()
+    this.#hasEnded = true
+    this.#endIfAnswered()
+  }
+
+  #endIfAnswered(): void {
+    const { link } = this
+    // A link that is closing ends by itself, once its last answer is sent.
+    if (!this.#hasEnded || link.isClosing || this.#cutter.isStopped) return
+    if (!link.hasReplies && link.outstanding === 0) this.#finish()
   }
 
   onClose(error?: Error): void {
@@ -137,6 +147,7 @@ export class ClientConnection implements ConnectionHandlers {
     // Others get their turn before the rest of what one client has asked for.
     else if (this.#cutter.isStopped) this.#host.later(() => this.updateFlow())
     else this.updateFlow()
+    this.#endIfAnswered()
   }
 
   /** Closes once what is written has been sent. */
@@ -196,7 +207,7 @@ export class ClientConnection implements ConnectionHandlers {
 
   get #isFull(): boolean {
     const { link, socket } = this
-    if (link.isEnding) return true
+    if (link.isEnding || (this.#hasConnected && !link.isWelcomed)) return true
     if (link.replyBytes > UNSENT_BYTES_PAUSE || link.waiting.length >= WAITING_MAX) return true
     return socket.queuedBytes > UNSENT_BYTES_PAUSE || this.#host.isCrowded(this)
   }

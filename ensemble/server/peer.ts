@@ -59,7 +59,12 @@ const REAPED_PER_MINUTE = 10_000
 /** Starts a server; resolves once it serves. */
 export async function startPeer(settings: ServerSettings, sys: PeerSys): Promise<Peer> {
   const peer = new Peer(settings, sys)
-  await peer.start()
+  try {
+    await peer.start()
+  } catch (error) {
+    await peer.abandon()
+    throw error
+  }
   return peer
 }
 
@@ -106,6 +111,7 @@ export class Peer implements ConnectionHost {
   #reapTimer: Timer | null = null
   #isTurnScheduled = false
   #isServing = false
+  #isStoreOpen = false
   #snapshotting: Promise<void> | null = null
 
   constructor(settings: ServerSettings, sys: PeerSys) {
@@ -136,12 +142,16 @@ export class Peer implements ConnectionHost {
       { files, clock, random, log },
     )
     this.#store = opened.store
+    this.#isStoreOpen = true
     this.#tree = opened.tree
     const nowOpenedMs = clock.monotonicMs()
     const nowMs = this.#sessionClock.advance(nowOpenedMs)
     const schemes = schemesOf(settings)
     this.#sessions = new SessionTable(settings.tickTimeMs, nowMs)
-    for (const [id, timeoutMs] of opened.sessions) this.#sessions.add(id, timeoutMs, nowMs)
+    for (const [id, timeoutMs] of opened.sessions) {
+      this.#sessions.add(id, timeoutMs, nowMs)
+      this.#sessions.opened(id)
+    }
     this.#watches = new Watches<ClientLink>()
     this.#pipeline = new Pipeline({
       tree: this.#tree,
@@ -197,10 +207,15 @@ export class Peer implements ConnectionHost {
     await this.#listener?.close()
     await this.#http?.close()
     for (const connection of this.#connections) connection.abort('the server is closing')
-    await this.#snapshotting
+    while (this.#snapshotting !== null) await this.#snapshotting
     await this.#store.close()
     for (const release of this.#closers) await release()
     this.#sys.log.info({ zxid: hex(this.lastZxid) }, 'closed')
+  }
+
+  /** Gives up a start that failed half way: a port that is taken leaves no store open. */
+  async abandon(): Promise<void> {
+    if (this.#isStoreOpen) await this.close()
   }
 
   /** Calls `release` once everything is closed. */
@@ -408,7 +423,8 @@ export class Peer implements ConnectionHost {
   // -- snapshots -----------------------------------------------------------------------------------
 
   #snapshotIfDue(): void {
-    if (!this.#store.shouldSnapshot) return
+    // While one is taken, or purged behind, the next one waits to be asked for again.
+    if (!this.#store.shouldSnapshot || this.#snapshotting !== null) return
     // A failure is logged; the log goes on, and the next snapshot may succeed (F-9).
     this.#takeSnapshot().catch(() => {})
   }
@@ -416,6 +432,7 @@ export class Peer implements ConnectionHost {
   /** Takes a snapshot, after the one under way. @throws StoreError */
   async #takeSnapshot(): Promise<WrittenSnapshot> {
     while (this.#snapshotting !== null) await this.#snapshotting
+    if (!this.#isServing) throw new Error('the server is closing')
     const taking = this.#snapshot()
     this.#snapshotting = taking.then(
       () => {},
@@ -439,7 +456,9 @@ export class Peer implements ConnectionHost {
     this.metrics.basic.snapshottime.add(Math.round(clock.monotonicMs() - startedMs))
     this.#lastSnapshot = { zxid: outcome.zxid, takenMs: clock.wallMs() }
     if (this.settings.snapRetainCount !== null) {
-      await this.#store.purge(this.settings.snapRetainCount)
+      await this.#store.purge(this.settings.snapRetainCount).catch((error: Error) => {
+        this.#sys.log.error({ error: error.message }, 'old snapshots could not be removed')
+      })
     }
     return outcome
   }

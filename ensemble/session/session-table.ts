@@ -1,8 +1,8 @@
 /**
  * Who is connected: every global session, its timeout, and when it ends if nothing is heard.
  *
- *     add ──▶ live ──touch──▶ live ──due()──▶ closing ──remove──▶ gone
- *                      └───────beginClose()──────┘
+ *     add ──opened()──▶ live ──touch──▶ live ──due()──▶ closing ──remove──▶ gone
+ *                                └───────beginClose()──────┘
  *
  * Invariants:
  *  1. A session that is closing is never touched back to life: it ends by the one closeSession
@@ -17,6 +17,8 @@ export interface Session extends Expiring {
   readonly id: bigint
   /** As granted to the last connection that the session had. */
   timeoutMs: number
+  /** Its createSession transaction has been applied; before, nobody else knows of it. */
+  isOpen: boolean
   isClosing: boolean
 }
 
@@ -36,10 +38,15 @@ export class SessionTable {
     return this.#sessions.get(id)
   }
 
-  /** Session id and timeout of every session, closing ones included: what a snapshot holds. */
+  /**
+   * Session id and timeout of every open session, closing ones included: what a snapshot holds. One
+   * whose creation is in flight is not in it: a crash may still take it back.
+   */
   timeouts(): Map<bigint, number> {
     const timeouts = new Map<bigint, number>()
-    for (const session of this.#sessions.values()) timeouts.set(session.id, session.timeoutMs)
+    for (const session of this.#sessions.values()) {
+      if (session.isOpen) timeouts.set(session.id, session.timeoutMs)
+    }
     return timeouts
   }
 
@@ -52,11 +59,17 @@ export class SessionTable {
     assert(id !== 0n, 'a session has an id')
     let session = this.#sessions.get(id)
     if (session === undefined) {
-      session = { id, timeoutMs, isClosing: false, bucketMs: 0 }
+      session = { id, timeoutMs, isOpen: false, isClosing: false, bucketMs: 0 }
       this.#sessions.set(id, session)
     }
     this.touch(session, nowMs)
     return session
+  }
+
+  /** The createSession transaction has been applied, in this run or one before. */
+  opened(id: bigint): void {
+    const session = this.#sessions.get(id)
+    if (session !== undefined) session.isOpen = true
   }
 
   touch(session: Session, nowMs: number): void {

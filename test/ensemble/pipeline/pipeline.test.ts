@@ -6,6 +6,7 @@ import { Op } from '../../../ensemble/protocol/op-codes.ts'
 import * as replies from '../../../ensemble/protocol/replies.ts'
 import * as requests from '../../../ensemble/protocol/requests.ts'
 import { SetWatches } from '../../../ensemble/protocol/watches.ts'
+import { zxidAfter } from '../../../ensemble/protocol/zxid.ts'
 import { apachePasswords } from '../../../ensemble/session/session-passwords.ts'
 import { eventOf, PipelineBench, type BenchClient } from '../../support/pipeline-bench.ts'
 
@@ -329,6 +330,19 @@ describe('sessions', () => {
     expect(second.link.isClosing).toBe(false)
   })
 
+  test('a session is in no snapshot before its creation is durable, and until its end is (I-11, I-50, B-37)', () => {
+    const bench = new PipelineBench()
+    const client = bench.connection()
+    client.connect()
+    expect(bench.sessions.timeouts().size).toBe(0)
+    bench.durable()
+    expect([...bench.sessions.timeouts().values()]).toEqual([10_000])
+    client.send(Op.closeSession)
+    expect(bench.sessions.timeouts().size).toBe(1)
+    bench.durable()
+    expect(bench.sessions.timeouts().size).toBe(0)
+  })
+
   test('a wrong password is refused and leaves the owner alone (S-20, N-8)', () => {
     const bench = new PipelineBench()
     const owner = bench.client()
@@ -424,7 +438,24 @@ describe('access', () => {
     expect(bench.watches.isEmpty).toBe(true) // consumed all the same
   })
 
-  test('a refused authentication ends the connection, not the session', () => {
+  test('requests behind a setACL are checked by the new list, durable or not (N-18, S-11)', () => {
+    const bench = new PipelineBench()
+    const [bob, eve] = [bench.client(), bench.client()]
+    made(bench, bob, '/b')
+    authenticate(bob, 'digest', 'bob:pw')
+    const acl = [{ perms: 31, id: readOnlyForBob[0]!.id }]
+    eve.send(Op.setData, setData('/b', 'x'))
+    eve.send(Op.setAcl, requests.SetAclRequest.encode({ path: '/b', acl, version: -1 }))
+    eve.send(Op.setData, setData('/b', 'y'))
+    eve.send(Op.getData, get('/b'))
+    bob.send(Op.setData, setData('/b', 'z'))
+    bench.durable()
+    const errors = eve.replies().map((reply) => reply.err)
+    expect(errors).toEqual([Code.ok, Code.ok, Code.noAuth, Code.noAuth])
+    expect(bob.replies().map((reply) => reply.err)).toEqual([0, 0])
+  })
+
+  test('a refused authentication ends the connection, not the session (S-1)', () => {
     const bench = new PipelineBench()
     const client = bench.client()
     authenticate(client, 'nonsense', 'x')
@@ -477,4 +508,47 @@ test('setWatches reports what changed meanwhile and registers the rest (I-42)', 
     { type: 3, path: '/same' },
     { type: 1, path: '/not-yet' },
   ])
+})
+
+test('a multiRead that names a large node thousands of times is refused, not answered with gigabytes (F-20, X-3)', () => {
+  const bench = new PipelineBench()
+  const client = bench.client()
+  client.send(Op.create, create('/big', 0, Buffer.alloc(900_000)))
+  bench.durable()
+  client.replies()
+  const ops = Array.from({ length: 1000 }, () => ({ type: Op.getData, path: '/big', watch: false }))
+  const xid = client.send(Op.multiRead, MultiRequest.encode(ops))
+  expect(client.replies()).toEqual([
+    { xid, zxid: bench.tree.lastZxid, err: Code.marshallingError, body: Buffer.alloc(0) },
+  ])
+})
+
+test('a container that was made anew, and a TTL node that was just written, are not reaped (I-58)', () => {
+  const bench = new PipelineBench()
+  const client = bench.client()
+  const acl = OPEN
+  client.send(
+    Op.createContainer,
+    requests.CreateRequest.encode({ path: '/c', data: null, acl, flags: 4 }),
+  )
+  client.send(
+    Op.createTtl,
+    requests.CreateTtlRequest.encode({ path: '/t', data: null, acl, flags: 5, ttl: 1000n }),
+  )
+  bench.durable()
+  bench.advance(5000)
+  client.send(Op.setData, setData('/t', 'still needed'))
+  bench.pipeline.reap('/c')
+  bench.pipeline.reap('/t')
+  bench.durable()
+  expect([bench.tree.find('/c'), bench.tree.find('/t')]).not.toContain(0)
+  bench.advance(5000)
+  bench.pipeline.reap('/t')
+  bench.durable()
+  expect(bench.tree.find('/t')).toBe(0)
+})
+
+test('the counter of zxids skips 0 where it overflows (B-27)', () => {
+  expect(zxidAfter(0x5_ffff_fffen)).toBe(0x5_ffff_ffffn)
+  expect(zxidAfter(0x5_ffff_ffffn)).toBe(0x6_0000_0001n)
 })
