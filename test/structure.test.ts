@@ -208,7 +208,7 @@ describe('the direction of imports', () => {
   })
 })
 
-describe('the pure core', () => {
+describe('the pure core (D-1, D-2)', () => {
   test('imports no node: module, no package, and of sys the hashes only', () => {
     const found = offences(core, (target, { path }) => {
       if (target.startsWith('node:') || isPackage(target)) return true

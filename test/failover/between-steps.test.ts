@@ -33,7 +33,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     world.pause(member, 'suspend')
     world.timeline.at(world.timeline.nowMs + 12_000, null, () => world.wake(member))
   },
-  'an expired session': (world, member) => {
+  'an expired session (H-9)': (world, member) => {
     world.zookeeper.expire(world.place(member).session?.sessionId ?? 0n)
   },
   'a lost connection of 1 s': (world, member) => world.place(member).session?.cut(1000),

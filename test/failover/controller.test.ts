@@ -267,7 +267,7 @@ describe('agreement of the members', () => {
     expect(messages.join()).toContain('lease of b')
   })
 
-  test('the same member started on two hosts: the second one refuses (H-17, T16)', async () => {
+  test('the same member started on two hosts: the second one refuses (H-17, H-9, T16)', async () => {
     const world = await running()
     const twin = await FailoverWorld.make(['a'])
     const place = twin.place('a')

@@ -16,7 +16,7 @@ const BREADCRUMBS: readonly (readonly [string, string | null])[] = [
   ['of the winner itself, written by somebody else', '{"v":1,"member":"b","token":"1"}'],
 ]
 
-describe.each(BREADCRUMBS)('a breadcrumb that is %s', (_, text) => {
+describe.each(BREADCRUMBS)('a breadcrumb that is %s (X-15)', (_, text) => {
   test.each([false, true])(
     'when the owner of the lock is cut off (%s: the lease is damaged too): no two at once, then one (T4, H-1, H-4)',
     async (leaseToo) => {

@@ -201,7 +201,7 @@ describe('before the lock', () => {
       'wait starting',
     ],
     ['without a session one is opened', { session: session('none') }, 'open-session'],
-    ['an expired one is replaced', { session: session('expired') }, 'open-session'],
+    ['an expired one is replaced (H-9)', { session: session('expired') }, 'open-session'],
     ['while disconnected: neutral (H-8)', { session: session('disconnected') }, 'wait neutral'],
     ['refused credentials end it', { session: session('auth-failed') }, 'wait alarm'],
     ['unknown group: read', { group: null }, 'read-group'],
@@ -578,7 +578,7 @@ describe('after a stop', () => {
   test('for its health: the breadcrumb stays (H-6)', () => {
     expect(stopped(true, 'health')).toEqual({ kind: 'release', clean: false })
   })
-  test('without a session there is nothing to give back', () => {
+  test('without a session there is nothing to give back (H-9)', () => {
     const session = { state: 'expired', id: MY_SESSION, timeoutMs: 4000, retryAtMs: 0 } as const
     expect(stopped(true, 'handover', { session })).toEqual({ kind: 'forget-grant' })
   })

@@ -112,7 +112,7 @@ describe('a command claims, a verify confirms (H-7, T18)', () => {
     expect((await fence(method, { programs })).result).toBe(expected)
   })
 
-  test('it is told who, and with which token, without a shell', async () => {
+  test('it is told who, and with which token, without a shell (S-19)', async () => {
     const { ran } = await fence(trusted)
     expect(ran[0]?.argv).toEqual(['fence', 'b.example', '8080', '500', '400', 'a'])
     expect(ran[0]?.env).toMatchObject({
@@ -122,7 +122,7 @@ describe('a command claims, a verify confirms (H-7, T18)', () => {
     })
   })
 
-  test('when its time is over its process group is killed', async () => {
+  test('when its time is over its process group is killed (S-19)', async () => {
     const { killed, atMs } = await fence(trusted, { programs: { fence: 'hang' } })
     expect(killed).toEqual(['fence'])
     expect(atMs).toBeLessThan(1100)

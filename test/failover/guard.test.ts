@@ -71,7 +71,7 @@ describe('a pause (T5, T19, H-11)', () => {
     expect(() => guard.permit()).toThrow(NotPermitted)
   })
 
-  test('a wall clock that jumps ahead ends the lease, one that goes back does not (T10)', async () => {
+  test('a wall clock that jumps ahead ends the lease, one that goes back does not (T10, F-17)', async () => {
     await activate(7, 1000)
     host.wallOffsetMs -= 3_600_000
     expect(guard.permit()).toEqual({ token: 7n })

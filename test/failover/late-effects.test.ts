@@ -141,6 +141,69 @@ describe('renewals of a grant that has ended', () => {
   })
 })
 
+describe('the own node', () => {
+  test('of a dying session is replaced at its version, and what that one says late is nothing (H-9)', async () => {
+    const world = await FailoverWorld.make()
+    await world.startAll()
+    await world.untilActive('a')
+    await world.timeline.advance(1500)
+    const { zookeeper } = world
+    const place = world.place('b')
+    const path = `${ROOT}/members/b`
+    const old = place.session
+    const before = zookeeper.nodes.get(path)
+    expect(before?.owner).toBe(old?.sessionId)
+    // Other than what a creation gives, so that the deletion shows which version it names.
+    zookeeper.set(path, before?.data ?? null, -1, 0n)
+    await world.timeline.advance(500)
+    const version = before?.version ?? 0
+    expect(version).toBeGreaterThan(0)
+    const changes: string[] = []
+    const remove = zookeeper.remove.bind(zookeeper)
+    zookeeper.remove = (target, by, named) => {
+      if (target === path) changes.push(`delete at ${named}`)
+      remove(target, by, named)
+    }
+    let seen: unknown = before
+    zookeeper.onWrite = (target) => {
+      const node = zookeeper.nodes.get(target)
+      if (target !== path || node === undefined) return
+      changes.push(node === seen ? 'set' : 'create')
+      seen = node
+    }
+
+    // The client gives its session up; the ensemble has not ended it yet.
+    old?.drop('expired')
+    await world.timeline.advance(500)
+    const { session } = place
+    expect(session).not.toBe(old)
+    expect(zookeeper.ephemeralsOf(old?.sessionId ?? 0n)).toEqual([])
+    expect(zookeeper.ephemeralsOf(session?.sessionId ?? 0n)).toEqual([path])
+    expect(changes.slice(0, 2)).toEqual([`delete at ${version}`, 'create'])
+    expect(changes.filter((change) => change !== 'set')).toHaveLength(2)
+
+    // It is heard again, with all its watches, and ends at last.
+    const decided = world.decisions.length
+    const status = JSON.stringify(place.controller.status, plain)
+    old?.connect()
+    await world.timeline.advance(10)
+    old?.drop('disconnected')
+    zookeeper.expire(old?.sessionId ?? 0n)
+    await world.timeline.advance(10)
+    expect(world.decisions.slice(decided)).toEqual([])
+    expect(JSON.stringify(place.controller.status, plain)).toBe(status)
+    await world.timeline.advance(5000)
+    expect(place.session).toBe(session)
+    expect(zookeeper.ephemeralsOf(session?.sessionId ?? 0n)).toEqual([path])
+    expect(world.active).toEqual(['a'])
+    expect(world.violations).toEqual([])
+  })
+
+  function plain(_: string, value: unknown): unknown {
+    return typeof value === 'bigint' ? String(value) : value
+  }
+})
+
 describe('a cloned state directory', () => {
   test.each([0, 2000])(
     'copied from an active that is then cut off: its twin waits for the lease (T16, H-4, H-10; %i ms later)',

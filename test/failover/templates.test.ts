@@ -5,7 +5,7 @@ import { expandArgv, expandUrl, ownValues, TemplateError } from '../../failover/
 const situation = { token: 7n, role: 'active', reason: 'a; rm -rf /', pid: 42 }
 const values = ownValues('a', { host: 'o1.example', port: 8080 }, situation)
 
-test('a value stays inside its argv element', () => {
+test('a value stays inside its argv element (S-19)', () => {
   expect(expandArgv(['notify', '{member}:{port}', '{reason}'], values)).toEqual([
     'notify',
     'a:8080',

@@ -144,7 +144,7 @@ test('logs without any snapshot: refused, with what to do (B-30)', async () => {
   expect(server.stderr).toContain('snapshot.trust.empty=true')
 })
 
-test('a log that a crash has cut within its last record starts, without that record (F-3, F-4)', async () => {
+test('a log that a crash has cut within its last record starts, without that record (F-3, F-4, N-5)', async () => {
   const { folder, log } = copy()
   truncateSync(log, usedBytes(log) - 3)
   await using server = await start(folder)

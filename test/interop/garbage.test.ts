@@ -253,7 +253,7 @@ describe('within a session', () => {
   })
 })
 
-describe('a client that does not read (F-22)', () => {
+describe('a client that does not read (F-22, N-9)', () => {
   test('and asks for a gigabyte: its memory is bounded, others are served', async () => {
     await bystander.client.create('/big', Buffer.alloc(500_000, 0x61))
     const raw = await Raw.session(server.port)

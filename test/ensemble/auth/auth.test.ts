@@ -16,7 +16,7 @@ test.each([
   ['super:admin', 'super:xQJmxLMiHGwaqBvst5y6rkB6HQs='],
   ['alice:pw', 'alice:V55/p2T0OpjQ+low3NVAH4aLvm0='],
   ['bob:pw', 'bob:ikIaKsbtGweaHnb/jKn7OHqbunM='],
-])('digest id of %s', (auth, id) => expect(digestId(auth)).toBe(id))
+])('digest id of %s (S-1)', (auth, id) => expect(digestId(auth)).toBe(id))
 
 test('auth data without a colon is all user name', () => {
   expect(digestId('solo')).toMatch(/^solo:.{28}$/)

@@ -499,7 +499,7 @@ test('credentials: addAuth resolves with the reply, and refused ones are final',
   expect(rig.client.state).toBe('auth-failed')
 })
 
-test('a grant ends before the session can have ended, and a lost create is found again', async () => {
+test('a grant ends before the session can have ended, and a lost create is found again (H-9)', async () => {
   const rig = await connected({}, 'a:1')
   const winning = rig.client.election('/leader', { id: 'me' }).win()
   const [create] = await rig.requests()

@@ -22,7 +22,7 @@ import { connectResponse, event, readRequest, reply } from '../../support/zk-fra
 const SCRIPTS = join(import.meta.dirname, 'scripts')
 
 test.each(readdirSync(SCRIPTS).filter((name) => name.endsWith('.txt')))(
-  'script %s (I-21, I-22, I-24, I-40, I-42, X-16)',
+  'script %s (I-21, I-22, I-24, I-40, I-42, X-16, B-59)',
   async (name) => runScript(join(SCRIPTS, name), interpreter()),
 )
 

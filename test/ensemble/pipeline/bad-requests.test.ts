@@ -93,7 +93,7 @@ describe('multiRead', () => {
   })
 })
 
-describe('setWatches goes list by list, up to what is missing (X-3)', () => {
+describe('setWatches goes list by list, up to what is missing (X-3, X-6)', () => {
   const lists = { dataWatches: ['/gone'], existWatches: ['/zookeeper'], childWatches: ['/gone2'] }
   test.each<[string, Partial<Lists>, string[]]>([
     ['nothing', {}, ['/gone', '/zookeeper', '/gone2']],

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { join, nameOf, parentOf, validatePath } from '../../../ensemble/protocol/paths.ts'
 
-describe('validatePath', () => {
+describe('validatePath (X-4)', () => {
   test.each([
     '/',
     '/a',

@@ -5,7 +5,7 @@ import { SimFileSystem, seededRandom } from '../../simulation/sim-file-system.ts
 
 const NOON = Date.UTC(2026, 0, 1, 12)
 
-test('a run begins above all ids of the runs before it, though the clock went back (I-55)', async () => {
+test('a run begins above all ids of the runs before it, though the clock went back (I-55, F-17)', async () => {
   const files = new SimFileSystem({ random: seededRandom(1) })
   files.seedDirectory('/data')
   let last = 0n

@@ -111,7 +111,7 @@ describe('a failing disk', () => {
     ['create', 'EROFS'],
     ['sync-directory', 'EIO'],
   ])(
-    '%s fails with %s: one failure, no acknowledgement, no retry (F-8, F-9)',
+    '%s fails with %s: one failure, no acknowledgement, no retry (F-8, F-9, B-39)',
     async (kind, code) => {
       const files = newDisk()
       const { store, tree, durable, failures } = await openSim(files)

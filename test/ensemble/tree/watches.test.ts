@@ -45,7 +45,7 @@ describe('what fires (I-41, I-43, I-44)', () => {
     expect(names.map(([name]) => name).join(' ')).toBe(expected)
   })
 
-  test('a recursive watch on the root sees every path, but no children event', () => {
+  test('a recursive watch on the root sees every path, but no children event (B-56)', () => {
     const watches = new Watches<Connection>()
     watches.add('/', 'persistentRecursive', a)
     expect(fired(watches, CREATED, '/zookeeper/quota/x')).toBe('a')
@@ -132,7 +132,7 @@ describe('checkWatches and removeWatches', () => {
     expect(found).toEqual(expected)
   })
 
-  test('removing one mode keeps the others of the same path', () => {
+  test('removing one mode keeps the others of the same path (B-56)', () => {
     const watches = new Watches<Connection>()
     for (const kind of kinds) watches.add('/p', kind, a)
     expect(watches.remove('/p', 4, a)).toBe(true)
