@@ -359,10 +359,15 @@ class ServerRun {
       ...checkCalls(this.#workload, txns, model),
       ...(hasJumped ? [] : checkExpiry(connections, txns, this.#serverHost)),
     ]
-    // After the quiet time only sessions with a living client are open (I-52).
+    // After the quiet time only sessions with a living client are open (I-52). One that its client gave
+    // up a moment ago may have been touched since, by a connect request that was on its way.
+    const { sessionTimeoutMs, tickTimeMs } = this.options
+    const lateMs = world.nowMs - (1000 + 2 * (sessionTimeoutMs + tickTimeMs))
     const living = new Set(
       this.#workload.sessions
-        .filter((session) => session.proc.isAlive && !session.isOver)
+        .filter(({ proc, isOver, expiredMs }) =>
+          isOver ? expiredMs !== null && expiredMs > lateMs : proc.isAlive,
+        )
         .map((session) => session.client.sessionId),
     )
     // Nobody waited for the sessions that an auditor lost.

@@ -51,6 +51,8 @@ export interface SessionRecord {
   readonly client: Client
   /** Its owner closed it, or saw it end. */
   isOver: boolean
+  /** When the client gave it up by its own clock: a connect request of its may still be on its way. */
+  expiredMs: number | null
 }
 
 export interface WorkloadOptions {
@@ -124,16 +126,20 @@ class ClientRunner {
     const { servers, sessionTimeoutMs } = this.#options
     const client = new Client(servers, { sessionTimeoutMs }, this.#sys)
     const number = this.#workload.sessions.length
-    const session = {
+    const session: SessionRecord = {
       name: `${this.#proc.name}/${number}`,
       proc: this.#proc,
       client,
       isOver: false,
+      expiredMs: null,
     }
     client.onState((state) => {
       if (state === 'expired' || state === 'closed' || state === 'auth-failed')
         session.isOver = true
-      if (state === 'expired') this.#proc.world.mark('session-expired')
+      if (state === 'expired') {
+        session.expiredMs = this.#proc.world.nowMs
+        this.#proc.world.mark('session-expired')
+      }
     })
     this.#workload.sessions.push(session)
     client.start()
