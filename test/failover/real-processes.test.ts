@@ -150,6 +150,12 @@ function freePort(): Promise<number> {
   })
 }
 
+/** Standby is what a controller says at once; healthy is its service, once that answers. */
+function isStandby(member: Member): (status: GroupStatus) => boolean {
+  return ({ members }) =>
+    members[member]?.role === 'standby' && members[member].health === 'healthy'
+}
+
 let rig: Rig | null = null
 afterEach(async () => {
   await rig?.close()
@@ -161,7 +167,7 @@ test('kill -9 of the service, then of the controller: the other is active, never
   rig.startController('a')
   await rig.until('a is active', (status) => status.active === 'a')
   rig.startController('b')
-  await rig.until('b is standby', ({ members }) => members['b']?.role === 'standby')
+  await rig.until('b is standby', isStandby('b'))
   const first = await rig.until('a is active', (status) => status.active === 'a')
   expect(await rig.write('a')).toBe(200)
   expect(await rig.write('b')).toBe(503)
@@ -170,7 +176,7 @@ test('kill -9 of the service, then of the controller: the other is active, never
   const second = await rig.until('b is active', (status) => status.active === 'b')
   expect(second.tookMs).toBeLessThan(3000)
   expect(BigInt(second.status.token ?? 0)).toBeGreaterThan(BigInt(first.status.token ?? 0))
-  await rig.until('a is back', (status) => status.members['a']?.role === 'standby')
+  await rig.until('a is back', isStandby('a'))
   expect(await rig.write('a')).toBe(503)
 
   rig.children.get('b')?.kill('SIGKILL')
@@ -187,7 +193,7 @@ test('SIGSTOP of the active controller past its lease: the watchdog stops the se
   rig.startController('a')
   await rig.until('a is active', (status) => status.active === 'a')
   rig.startController('b')
-  await rig.until('b is standby', ({ members }) => members['b']?.role === 'standby')
+  await rig.until('b is standby', isStandby('b'))
   rig.children.get('a')?.kill('SIGSTOP')
   const { status } = await rig.until('b is active', ({ lockHolder, members }) => {
     return lockHolder === 'b' && members['b']?.role === 'active'
@@ -196,6 +202,6 @@ test('SIGSTOP of the active controller past its lease: the watchdog stops the se
   expect(await rig.write('a')).not.toBe(200)
   expect(await rig.write('b')).toBe(200)
   rig.children.get('a')?.kill('SIGCONT')
-  await rig.until('a is back', ({ members }) => members['a']?.role === 'standby')
+  await rig.until('a is back', isStandby('a'))
   expect(await rig.write('b')).toBe(200)
 }, 60_000)
