@@ -99,18 +99,27 @@ interface Part {
   readonly passed: number
   /** Checks of the config node, which is empty on a lone server, Apache's too. */
   readonly failing: readonly string[]
+  /** What a race of the rig's own program prints, whichever server it talks to. */
+  readonly race?: RegExp
 }
 
 const parts: Readonly<Record<string, Part>> = {
   zkcli: { tools: ['java', 'mvn'], passed: 60, failing: ['zkcli: config -s'] },
   c: { tools: ['cc', 'dpkg-deb'], passed: 38, failing: ['c: getconfig'] },
-  java: { tools: ['java', 'javac', 'mvn'], passed: 55, failing: ['java: curator: getConfig'] },
+  java: {
+    tools: ['java', 'javac', 'mvn'],
+    passed: 55,
+    failing: ['java: curator: getConfig'],
+    // The client's own event about a watch it removed may come after the queue was cleared; behind it
+    // must be the one event that the check is about.
+    race: /^FAIL java: exists watch fires once: \[\[PersistentWatchRemoved \/j\/w\], \[WatchedEvent state:SyncConnected type:NodeCreated path:\/j\/w\/once zxid: \d+\]\]: /,
+  },
   go: { tools: ['go'], passed: 28, failing: ['go: config node'] },
   node: { tools: ['node', 'npm'], passed: 20, failing: [] },
 }
 
 describe('the rig of foreign clients', () => {
-  for (const [name, { tools, passed, failing }] of Object.entries(parts)) {
+  for (const [name, { tools, passed, failing, race }] of Object.entries(parts)) {
     const missing = existsSync(rig) ? lacks(['python3', ...tools]) : `no ${rig}`
     const title = `${name}: every check that a lone Apache server passes`
     if (skipAloud(name, missing)) {
@@ -121,7 +130,8 @@ describe('the rig of foreign clients', () => {
       const { lines, output } = await runRig(name)
       const bad = lines.filter((line) => line.startsWith('FAIL '))
       const unexpected = bad.filter(
-        (line) => !failing.some((check) => line.startsWith(`FAIL ${check}: `)),
+        (line) =>
+          race?.test(line) !== true && !failing.some((check) => line.startsWith(`FAIL ${check}: `)),
       )
       expect(unexpected, output).toEqual([])
       const good = lines.filter((line) => line.startsWith('ok '))
