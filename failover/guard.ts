@@ -19,10 +19,11 @@
  */
 import type { Clock } from '../ensemble/sys/clock.ts'
 import type { FileSystem } from '../ensemble/sys/file-system.ts'
+import { replaceFile } from '../ensemble/sys/replace-file.ts'
 import { leaseLeftMs, readClocks, type ClockReading } from './lease.ts'
 import { decodeFields, tokenOf } from './group-nodes.ts'
 import { CLOCK_WANTED } from './service-answer.ts'
-import { replaceFile, StateError } from './state-directory.ts'
+import { StateError } from './state-directory.ts'
 
 export type GuardHeaders = Readonly<Record<string, string | readonly string[] | undefined>>
 
@@ -201,7 +202,12 @@ export class Guard {
         ...(this.#spent < 0n ? {} : { spentToken: this.#spent.toString() }),
       }
       const directory = this.#stateFile.slice(0, this.#stateFile.lastIndexOf('/')) || '.'
-      await replaceFile(this.#files, directory, this.#stateFile, `${JSON.stringify(fields)}\n`)
+      await replaceFile(
+        this.#files,
+        directory,
+        this.#stateFile,
+        Buffer.from(`${JSON.stringify(fields)}\n`),
+      )
       this.#durable = written
     })
     this.#last = next.catch(() => {})

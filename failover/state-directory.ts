@@ -10,6 +10,7 @@
  */
 import { assert } from '../ensemble/assert.ts'
 import type { FileSystem } from '../ensemble/sys/file-system.ts'
+import { replaceFile } from '../ensemble/sys/replace-file.ts'
 import { decodeFields, tokenOf } from './group-nodes.ts'
 
 export interface DurableRecord {
@@ -68,33 +69,12 @@ export class StateDirectory {
     const next = this.#last.then(async () => {
       const record = { ...this.#record, ...change }
       assert(record.highestToken >= this.#record.highestToken, 'the highest token never decreases')
-      await replaceFile(this.#files, this.#directory, this.#path, encodeRecord(record))
+      await replaceFile(this.#files, this.#directory, this.#path, Buffer.from(encodeRecord(record)))
       this.#record = record
     })
     this.#last = next.catch(() => {})
     return next
   }
-}
-
-/** Writes a small file so that after a crash it is either the old one or the new one, whole. */
-export async function replaceFile(
-  files: FileSystem,
-  directory: string,
-  path: string,
-  text: string,
-): Promise<void> {
-  const temporary = `${path}.new`
-  if ((await files.stat(temporary)) !== null) await files.unlink(temporary)
-  const file = await files.open(temporary, 'create')
-  try {
-    await file.chmod(0o600)
-    await file.write(Buffer.from(text), 0)
-    await file.datasync()
-  } finally {
-    await file.close()
-  }
-  await files.rename(temporary, path)
-  await files.syncDirectory(directory)
 }
 
 function encodeRecord(record: DurableRecord): string {

@@ -4,7 +4,7 @@
  */
 import { join } from '../sys/paths.ts'
 import type { Sys } from '../sys/sys.ts'
-import { replaceSmallFile } from './small-file.ts'
+import { replaceFile } from '../sys/replace-file.ts'
 
 const NAME = 'howdah.secret'
 const SECRET_BYTES = 32
@@ -18,6 +18,6 @@ export async function readSecret(
   if (found !== null && found.sizeBytes === SECRET_BYTES) return files.readFile(path)
   if (found !== null) await files.unlink(path)
   const secret = random.secureBytes(SECRET_BYTES)
-  await replaceSmallFile(files, dataDir, NAME, secret)
+  await replaceFile(files, dataDir, path, secret)
   return secret
 }

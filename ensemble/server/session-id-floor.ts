@@ -8,7 +8,7 @@
  */
 import { join } from '../sys/paths.ts'
 import type { Sys } from '../sys/sys.ts'
-import { replaceSmallFile } from './small-file.ts'
+import { replaceFile } from '../sys/replace-file.ts'
 
 const NAME = 'howdah.session-ids'
 const RESERVED = 1n << 32n
@@ -29,6 +29,6 @@ export async function reserveSessionIds(
   const byClock = (BigInt(wallMs) << 16n) & LOW_56_BITS
   const first = floor > byClock ? floor : byClock
   const next = (first + RESERVED).toString(16)
-  await replaceSmallFile(files, dataDir, NAME, Buffer.from(`${next}\n`, 'latin1'))
+  await replaceFile(files, dataDir, path, Buffer.from(`${next}\n`, 'latin1'))
   return first
 }

@@ -99,7 +99,7 @@ interface Part {
   readonly passed: number
   /** Checks of the config node, which is empty on a lone server, Apache's too. */
   readonly failing: readonly string[]
-  /** What a race of the rig's own program prints, whichever server it talks to. */
+  /** What a race inside the rig's own client program prints, as its source reads. */
   readonly race?: RegExp
 }
 

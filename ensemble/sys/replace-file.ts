@@ -1,15 +1,14 @@
-/** Replaces a small file as a whole: after a crash it is the old one or the new one. */
-import { join } from '../sys/paths.ts'
-import type { FileSystem } from '../sys/file-system.ts'
+/** Replaces a small file of its owner alone as a whole: after a crash it is the old one or the new one. */
+import type { FileSystem } from './file-system.ts'
 
-export async function replaceSmallFile(
+/** Resolves once the new contents are durable under `path`, which lies in `directory`; mode 0600. */
+export async function replaceFile(
   files: FileSystem,
   directory: string,
-  name: string,
+  path: string,
   bytes: Buffer,
 ): Promise<void> {
-  const path = join(directory, name)
-  const temporary = `${path}.tmp`
+  const temporary = `${path}.new`
   if ((await files.stat(temporary)) !== null) await files.unlink(temporary)
   const file = await files.open(temporary, 'create')
   try {
