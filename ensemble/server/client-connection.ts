@@ -2,15 +2,17 @@
  * One accepted connection at the edge: its first bytes, its frames, and what is sent back.
  *
  *     first bytes ──four letters──▶ answered, closed
- *          └──────length──▶ connect request ──▶ requests ──▶ closed
+ *          ├──────length──▶ connect request ──▶ requests ──▶ closed
+ *          └──anything else──▶ told what this port is, closed
  *
  * Source: NIOServerCnxn#readLength, 3.9.5 (client-protocol 1.2, 1.3).
  */
 import { FrameCutter } from '../jute/frame-cutter.ts'
 import { WireError } from '../jute/wire-error.ts'
-import { isFourLetterWord } from '../admin/four-letter-words.ts'
 import type { ClientLink, WriterPool } from '../pipeline/client-link.ts'
 import type { Connection, ConnectionHandlers } from '../sys/network.ts'
+import { firstBytesOf, type FirstBytes } from './first-bytes.ts'
+import { strayName } from './stray-answer.ts'
 
 /** What a connection needs of its server. */
 export interface ConnectionHost {
@@ -22,6 +24,8 @@ export interface ConnectionHost {
   readonly edgeCounts: { bytesReceived: number; bytesSent: number }
   /** Answers a four-letter word, after which the connection ends; null: its argument is not there. */
   answerWord(word: string, argument: Buffer): string | Promise<string> | null
+  /** Bytes of another protocol: what to answer before the connection ends, null for nothing. */
+  stray(connection: ClientConnection, kind: FirstBytes): Buffer | null
   connect(connection: ClientConnection, bytes: Buffer, start: number, end: number): void
   request(connection: ClientConnection, bytes: Buffer, start: number, end: number): void
   /** Whether this connection must not send more requests for now. */
@@ -85,10 +89,13 @@ export class ClientConnection implements ConnectionHandlers {
     if (this.#firstBytes !== null) {
       bytes = this.#firstBytes.length === 0 ? chunk : Buffer.concat([this.#firstBytes, chunk])
       this.#firstBytes = bytes
-      if (bytes.length < 4) return
-      const word = bytes.toString('latin1', 0, 4)
-      if (isFourLetterWord(word)) return this.#answerWord(word, bytes.subarray(4))
+      const kind = firstBytesOf(bytes, this.#host.frameBytesMax)
+      if (kind === 'undecided') return
+      if (kind === 'four-letter-word') {
+        return this.#answerWord(bytes.toString('latin1', 0, 4), bytes.subarray(4))
+      }
       this.#firstBytes = null
+      if (kind !== 'zookeeper') return this.#answerStray(kind)
     }
     this.#cut(bytes)
     this.updateFlow()
@@ -190,6 +197,16 @@ export class ClientConnection implements ConnectionHandlers {
 
   #sendLast(text: string): void {
     this.socket.write(Buffer.from(text, 'utf8'))
+    this.socket.end()
+  }
+
+  /** Not a client of ours. What it still sends is thrown away, so that it can read the answer. */
+  #answerStray(kind: FirstBytes): void {
+    const answer = this.#host.stray(this, kind)
+    if (answer === null) return this.abort(strayName(kind))
+    this.#why = strayName(kind)
+    this.link.isClosing = true
+    this.socket.write(answer)
     this.socket.end()
   }
 

@@ -40,10 +40,13 @@ import type { Sys } from '../sys/sys.ts'
 import type { Tree } from '../tree/tree.ts'
 import { Watches } from '../tree/watches.ts'
 import { ClientConnection, type ConnectionHost } from './client-connection.ts'
+import type { FirstBytes } from './first-bytes.ts'
+import { LogLimiter } from './log-limiter.ts'
 import { PeerView } from './peer-view.ts'
 import { readSecret } from './secret-file.ts'
 import { reserveSessionIds } from './session-id-floor.ts'
 import type { ServerSettings } from './server-settings.ts'
+import { strayAnswer, strayName } from './stray-answer.ts'
 import { SERVER_VERSION } from './version.ts'
 
 export type PeerSys = Pick<Sys, 'clock' | 'random' | 'network' | 'files' | 'log'> & {
@@ -86,6 +89,7 @@ export class Peer implements ConnectionHost {
   readonly #dirty: ClientConnection[] = []
   readonly #closers: (() => Promise<void>)[] = []
   readonly #ofLink = new WeakMap<ClientLink, ClientConnection>()
+  readonly #strays = new LogLimiter()
   readonly #idle: ExpiryBuckets<ClientConnection>
   readonly #sessionClock: SessionClock
   readonly #startedMs: number
@@ -475,6 +479,28 @@ export class Peer implements ConnectionHost {
 
   answerWord(word: string, argument: Buffer): string | Promise<string> | null {
     return answerWord(word, argument, this.#view, this.settings.fourLetterWords)
+  }
+
+  stray(connection: ClientConnection, kind: FirstBytes): Buffer | null {
+    const { remoteAddress: address, remotePort: port } = connection.socket
+    const leftOut = this.#strays.leftOutBefore(address, this.#sys.clock.monotonicMs())
+    if (leftOut !== null) {
+      const what = strayName(kind)
+      const more = leftOut === 0 ? {} : { leftOut }
+      this.#sys.log.warn(
+        { address, port, what, ...more },
+        'the client port was sent what it does not speak',
+      )
+    }
+    return strayAnswer(kind, { port: this.clientPort, adminUrl: this.#adminUrl })
+  }
+
+  get #adminUrl(): string | null {
+    const { admin } = this.settings
+    if (admin === null || this.adminPort === null) return null
+    const isAnywhere = admin.address === '0.0.0.0' || admin.address === '::'
+    const host = isAnywhere ? 'HOST' : admin.address
+    return `http://${host}:${this.adminPort}${admin.commandUrl}`
   }
 
   isCrowded(connection: ClientConnection): boolean {
