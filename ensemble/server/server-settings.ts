@@ -45,6 +45,8 @@ export interface ServerSettings {
   readonly sessionlessCnxnTimeoutMs: number
   readonly snapCount: number
   readonly snapSizeLimitBytes: number
+  /** How snapshots are packed. */
+  readonly snapshotStream: 'plain' | 'gz' | 'snappy'
   readonly preallocBytes: number
   readonly forceSync: boolean
   readonly digestEnabled: boolean
@@ -95,6 +97,7 @@ export function serverSettings(
     sessionlessCnxnTimeoutMs: 10_000,
     snapCount: 100_000,
     snapSizeLimitBytes: 4_294_967_296,
+    snapshotStream: 'plain',
     preallocBytes: 64 * 1024 * 1024,
     forceSync: true,
     digestEnabled: true,

@@ -33,8 +33,8 @@ export function logName(zxid: bigint): string {
   return `log.${zxid.toString(16)}`
 }
 
-export function snapshotName(zxid: bigint): string {
-  return `snapshot.${zxid.toString(16)}`
+export function snapshotName(zxid: bigint, stream: SnapshotStream = 'plain'): string {
+  return `snapshot.${zxid.toString(16)}${stream === 'plain' ? '' : `.${stream}`}`
 }
 
 /** null when the name is not that of a log. */

@@ -26,7 +26,9 @@ import {
   parseSnapshotName,
   VERSION_DIRECTORY,
   type LogName,
+  snapshotName,
   type SnapshotName,
+  type SnapshotStream,
 } from './file-names.ts'
 import { repair, type Repair } from './repairs.ts'
 import { ACCEPT_DAMAGE_KEY, holdRecords, replay, type LoggedTxn } from './replay.ts'
@@ -49,6 +51,8 @@ export interface RecoveryOptions {
   readonly freeBytesMin: number
   /** How many of the last transactions are returned. */
   readonly recentMax: number
+  /** How the first snapshot of a new database is packed. */
+  readonly snapshotStream: SnapshotStream
 }
 
 export interface Recovered {
@@ -284,9 +288,9 @@ async function startEmpty(
     if (!names.includes(CREATED_MARKER)) await writeMarker(files, directories.snapshots)
     const frozen = tree.freeze()
     const { snapshots: directory } = directories
-    const { digestEnabled } = options
+    const { digestEnabled, snapshotStream: stream } = options
     try {
-      await writeSnapshot({ directory, digestEnabled }, frozen, sessions, sys)
+      await writeSnapshot({ directory, digestEnabled, stream }, frozen, sessions, sys)
     } finally {
       frozen.release()
     }
@@ -297,7 +301,7 @@ async function startEmpty(
     tree,
     sessions,
     lastZxid: mayCreate ? 0n : -1n,
-    snapshot: mayCreate ? 'snapshot.0' : null,
+    snapshot: mayCreate ? snapshotName(0n, options.snapshotStream) : null,
     isNew: mayCreate,
     createdByUs: mayCreate,
     recent: [],

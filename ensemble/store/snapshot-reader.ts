@@ -52,14 +52,22 @@ export interface LoadedSnapshot {
   readonly tree: Tree
   readonly sessions: Map<bigint, number>
   readonly digest: SnapshotDigest | null
+  /** Of the zxid section; null when the writer left it out. The zxid of the file's name counts more. */
+  readonly lastProcessedZxid: bigint | null
 }
 
-/** @throws SnapshotError, StoreError */
+type Trailer = Pick<LoadedSnapshot, 'digest' | 'lastProcessedZxid'>
+
+/**
+ * @param bytesMax of its contents: a stream that grows beyond that when it is unpacked is refused (S-14)
+ * @throws SnapshotError, StoreError
+ */
 export async function readSnapshot(
   files: FileSystem,
   directory: string,
   snapshot: SnapshotName,
   treeOptions: TreeOptions,
+  bytesMax = Number.POSITIVE_INFINITY,
 ): Promise<LoadedSnapshot> {
   const body = new SnapshotBodyReader(treeOptions)
   let header: Buffer = Buffer.alloc(0)
@@ -68,6 +76,9 @@ export async function readSnapshot(
   let offset = 0
   await eachPiece(files, directory, snapshot, PIECE_BYTES, (given) => {
     let piece = given
+    if (offset + piece.length > bytesMax) {
+      throw new SnapshotError(`more than ${bytesMax} bytes of contents`, offset)
+    }
     if (offset < SNAPSHOT_HEADER_BYTES) {
       header = Buffer.concat([header, piece])
       if (header.length < SNAPSHOT_HEADER_BYTES) return
@@ -94,8 +105,7 @@ export async function readSnapshot(
     if (trailer.length > TRAILER_BYTES_MAX) throw new SnapshotError('bytes behind the end', offset)
   })
   if (!body.done) throw new SnapshotError('the file ends inside the body', offset)
-  const digest = readTrailer(trailer, checksum, offset)
-  return { ...body.result(), digest }
+  return { ...readTrailer(trailer, checksum, offset), ...body.result() }
 }
 
 /** Checks magic and seals without building a tree. @throws SnapshotError, StoreError */
@@ -127,7 +137,7 @@ export async function checkSnapshot(
   throw new SnapshotError('no valid seal', offset)
 }
 
-function readTrailer(trailer: Buffer, bodyChecksum: number, offset: number): SnapshotDigest | null {
+function readTrailer(trailer: Buffer, bodyChecksum: number, offset: number): Trailer {
   let at = 0
   let checksum = bodyChecksum
   const seal = (what: string) => {
@@ -159,12 +169,13 @@ function readTrailer(trailer: Buffer, bodyChecksum: number, offset: number): Sna
     }
     seal('the digest')
   }
+  let lastProcessedZxid: bigint | null = null
   if (at < trailer.length) {
-    pass(8) // the zxid in the file's name counts, as in Apache
+    lastProcessedZxid = trailer.readBigInt64BE(pass(8))
     seal('the zxid')
   }
   if (at < trailer.length) throw new SnapshotError('bytes behind the end', offset + at)
-  return digest
+  return { digest, lastProcessedZxid }
 }
 
 async function eachPiece(

@@ -11,11 +11,13 @@
  */
 import { Writer } from '../jute/writer.ts'
 import { sleep, type Clock } from '../sys/clock.ts'
+import { gzipPacker, type Packer } from '../sys/compression.ts'
 import type { File, FileSystem } from '../sys/file-system.ts'
 import { adler32 } from '../sys/hash.ts'
 import type { FrozenTree } from '../tree/frozen-tree.ts'
 import { SnapshotBodyWriter } from '../tree/snapshot-body.ts'
-import { NEW_PREFIX, snapshotName } from './file-names.ts'
+import { NEW_PREFIX, snapshotName, type SnapshotStream } from './file-names.ts'
+import { snappyPacker } from './snappy-writer.ts'
 import { DIGEST_VERSION, writeSeal, writeSnapshotHeader } from './snapshot-format.ts'
 import { storeError } from './store-error.ts'
 
@@ -23,6 +25,8 @@ export interface SnapshotOptions {
   /** The version-2 directory of the snapshots. */
   readonly directory: string
   readonly digestEnabled: boolean
+  /** How the file is packed; plain when absent. Its name says so. */
+  readonly stream?: SnapshotStream
 }
 
 export interface WrittenSnapshot {
@@ -49,7 +53,7 @@ export async function writeSnapshot(
 ): Promise<WrittenSnapshot> {
   const { files } = sys
   const zxid = frozen.lastZxid
-  const name = snapshotName(zxid)
+  const name = snapshotName(zxid, options.stream)
   const temporary = `${options.directory}/${NEW_PREFIX}${name}`
   const path = `${options.directory}/${name}`
   let file: File | null = null
@@ -70,11 +74,12 @@ export async function writeSnapshot(
 
 async function writeContents(
   file: File,
-  { digestEnabled }: SnapshotOptions,
+  { digestEnabled, stream = 'plain' }: SnapshotOptions,
   frozen: FrozenTree,
   sessions: ReadonlyMap<bigint, number>,
   clock: Clock,
 ): Promise<number> {
+  const packer = await packerOf(stream, clock)
   const writer = new Writer(WRITE_BYTES + TURN_BYTES)
   let position = 0
   let syncedTo = 0
@@ -86,8 +91,9 @@ async function writeContents(
     return checksum
   }
   const write = async () => {
-    await file.write(writer.written(), position)
-    position += writer.position
+    const bytes = packer === null ? writer.written() : await packer.push(writer.written())
+    await file.write(bytes, position)
+    position += bytes.length
     writer.reset()
     checkedTo = 0
     if (position - syncedTo < SYNC_BYTES) return
@@ -119,6 +125,23 @@ async function writeContents(
     writeSeal(writer, check())
   }
   await write()
+  if (packer !== null) {
+    const rest = await packer.end()
+    await file.write(rest, position)
+    position += rest.length
+  }
   await file.datasync()
   return position
+}
+
+/** null: the bytes go to disk as they are. The checksum is of the bytes before they are packed. */
+async function packerOf(stream: SnapshotStream, clock: Clock): Promise<Packer | null> {
+  if (stream === 'plain') return null
+  if (stream === 'gz') return gzipPacker()
+  let startMs = clock.monotonicMs()
+  return snappyPacker(async () => {
+    const turnMs = clock.monotonicMs() - startMs
+    if (turnMs >= TURN_MS) await sleep(clock, turnMs * PAUSE_RATIO)
+    startMs = clock.monotonicMs()
+  })
 }

@@ -18,7 +18,7 @@ import type { Logger } from '../sys/logger.ts'
 import { below, type Random } from '../sys/random.ts'
 import type { FrozenTree } from '../tree/frozen-tree.ts'
 import { loadEpochs, writeEpoch, type EpochName, type Epochs } from './epoch-files.ts'
-import { VERSION_DIRECTORY } from './file-names.ts'
+import { VERSION_DIRECTORY, type SnapshotStream } from './file-names.ts'
 import { purge } from './purge.ts'
 import { recover, type Recovered } from './recovery.ts'
 import { writeSnapshot, type WrittenSnapshot } from './snapshot-writer.ts'
@@ -41,6 +41,8 @@ export interface StoreOptions {
   readonly extendedTypes?: boolean
   readonly trustEmptySnapshot?: boolean
   readonly autocreate?: boolean
+  /** How snapshots are packed; those on disk are read whatever it says. */
+  readonly snapshotStream?: SnapshotStream
   readonly acceptDamage?: boolean
   readonly freeBytesMin?: number
   /** How many of the last transactions recovery returns. */
@@ -85,6 +87,7 @@ export async function openStore(
       acceptDamage: options.acceptDamage ?? false,
       freeBytesMin: options.freeBytesMin ?? FREE_BYTES_MIN,
       recentMax: options.recentMax ?? RECENT_MAX,
+      snapshotStream: options.snapshotStream ?? 'plain',
     },
     sys,
   )
@@ -278,7 +281,11 @@ export class Store {
     sessions: ReadonlyMap<bigint, number>,
   ): Promise<SnapshotOutcome> {
     const { log } = this.#sys
-    const options = { directory: this.#snapshotDirectory, digestEnabled: this.#digestEnabled }
+    const options = {
+      directory: this.#snapshotDirectory,
+      digestEnabled: this.#digestEnabled,
+      stream: this.#options.snapshotStream ?? 'plain',
+    }
     try {
       const written = await writeSnapshot(options, frozen, sessions, this.#sys)
       this.#verified.add(written.name)

@@ -2,7 +2,7 @@
  * Apache ZooKeeper 3.9.5 opens the data directories that we write, answers with the same tree, writes
  * on, and we open what it left. Skips aloud where there is no Java or no Maven.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -10,6 +10,7 @@ import { acl, connect, type Acl } from '../../ensemble/client/index.ts'
 import { Code } from '../../ensemble/protocol/error-codes.ts'
 import { Op } from '../../ensemble/protocol/op-codes.ts'
 import type { TxnBody } from '../../ensemble/protocol/transactions.ts'
+import type { SnapshotStream } from '../../ensemble/store/file-names.ts'
 import { openStore } from '../../ensemble/store/store.ts'
 import { silent } from '../../ensemble/sys/logger.ts'
 import { nodeClock } from '../../ensemble/sys/node-clock.ts'
@@ -28,7 +29,11 @@ if (missing !== null)
 const SESSION = 0x1000_0000_0001n
 const READ_ONLY: Acl[] = [{ perms: 1, id: { scheme: 'world', id: 'anyone' } }]
 
-async function open(dataDir: string, digestEnabled: boolean) {
+async function open(
+  dataDir: string,
+  digestEnabled: boolean,
+  snapshotStream: SnapshotStream = 'plain',
+) {
   const sys = { files: nodeFileSystem, clock: nodeClock, random: nodeRandom, log: silent }
   const opened = await openStore(
     {
@@ -36,6 +41,7 @@ async function open(dataDir: string, digestEnabled: boolean) {
       dataLogDir: dataDir,
       digestEnabled,
       extendedTypes: true,
+      snapshotStream,
       preallocBytes: 64 * 1024,
       onDurable: () => {},
       onFailure: (error) => {
@@ -126,52 +132,65 @@ function comparable(nodes: Map<string, DumpedNode>): Record<string, string> {
 
 describe.skipIf(missing !== null)('Apache 3.9.5 on a directory that we wrote', () => {
   test.each([
-    ['closed', true],
-    ['killed', true],
-    ['closed', false],
-  ] as const)('%s, digests %s: the same tree, and back (F-29)', async (ending, digestEnabled) => {
-    const folder = mkdtempSync(join(tmpdir(), 'howdah-store-'))
-    const dataDir = join(folder, 'data')
-    try {
-      const written = await open(dataDir, digestEnabled)
-      await written.append(BEFORE)
-      const taken = await written.store.snapshot(
-        written.tree.freeze(),
-        new Map([[SESSION, 30_000]]),
-      )
-      expect(taken.ok).toBe(true)
-      await written.append(BEHIND.slice(0, 3))
-      await written.append(BEHIND.slice(3, -1))
-      await written.append(BEHIND.slice(-1), SESSION + 1n)
-      // killed: the zeros written ahead and the batch mark stay behind the last record
-      if (ending === 'closed') await written.store.close()
-
-      const flags = [
-        '-Dzookeeper.extendedTypesEnabled=true',
-        `-Dzookeeper.digest.enabled=${digestEnabled}`,
-      ]
-      const server = await ServerProcess.start(apache(flags), { folder, port: await freePort() })
-      const own = comparable(dumpOwn(written.tree))
+    ['closed', true, 'plain'],
+    ['killed', true, 'plain'],
+    ['closed', false, 'plain'],
+    ['closed', true, 'gz'],
+    ['closed', true, 'snappy'],
+  ] as const)(
+    '%s, digests %s, %s: the same tree, and back (F-29)',
+    async (ending, digestEnabled, stream) => {
+      const folder = mkdtempSync(join(tmpdir(), 'howdah-store-'))
+      const dataDir = join(folder, 'data')
       try {
-        const metrics = await fourLetters(server.port, 'mntr')
-        expect(metrics).toMatch(/zk_digest_mismatches_count\s+0\b/)
-        await using client = await connect(server.connectString)
-        // its own session is a transaction, but changes no node
-        expect(comparable(await dumpTree(client))).toEqual(own)
-        await client.create('/by-apache', 'hello', { acl: acl.openUnsafe })
-      } finally {
-        await server.kill()
-      }
+        const written = await open(dataDir, digestEnabled, stream)
+        await written.append(BEFORE)
+        const taken = await written.store.snapshot(
+          written.tree.freeze(),
+          new Map([[SESSION, 30_000]]),
+        )
+        expect(taken.ok).toBe(true)
+        if (stream !== 'plain') {
+          // The packed one is the only one there is: what Apache shows came out of it.
+          const folderOfSnapshots = join(dataDir, 'version-2')
+          expect(readdirSync(folderOfSnapshots)).toContain(`snapshot.a.${stream}`)
+          for (const name of ['snapshot.0', 'log.1']) {
+            rmSync(join(folderOfSnapshots, name === 'log.1' ? name : `${name}.${stream}`))
+          }
+        }
+        await written.append(BEHIND.slice(0, 3))
+        await written.append(BEHIND.slice(3, -1))
+        await written.append(BEHIND.slice(-1), SESSION + 1n)
+        // killed: the zeros written ahead and the batch mark stay behind the last record
+        if (ending === 'closed') await written.store.close()
 
-      const again = await open(dataDir, digestEnabled)
-      expect(again.tree.data(again.tree.find('/by-apache'))?.toString()).toBe('hello')
-      expect(again.lastZxid).toBeGreaterThan(written.lastZxid)
-      expect(again.sessions.get(SESSION)).toBe(30_000)
-      expect(again.isTainted).toBe(false)
-      await again.store.close()
-      if (ending === 'killed') await written.store.close()
-    } finally {
-      rmSync(folder, { recursive: true, force: true })
-    }
-  })
+        const flags = [
+          '-Dzookeeper.extendedTypesEnabled=true',
+          `-Dzookeeper.digest.enabled=${digestEnabled}`,
+        ]
+        const server = await ServerProcess.start(apache(flags), { folder, port: await freePort() })
+        const own = comparable(dumpOwn(written.tree))
+        try {
+          const metrics = await fourLetters(server.port, 'mntr')
+          expect(metrics).toMatch(/zk_digest_mismatches_count\s+0\b/)
+          await using client = await connect(server.connectString)
+          // its own session is a transaction, but changes no node
+          expect(comparable(await dumpTree(client))).toEqual(own)
+          await client.create('/by-apache', 'hello', { acl: acl.openUnsafe })
+        } finally {
+          await server.kill()
+        }
+
+        const again = await open(dataDir, digestEnabled)
+        expect(again.tree.data(again.tree.find('/by-apache'))?.toString()).toBe('hello')
+        expect(again.lastZxid).toBeGreaterThan(written.lastZxid)
+        expect(again.sessions.get(SESSION)).toBe(30_000)
+        expect(again.isTainted).toBe(false)
+        await again.store.close()
+        if (ending === 'killed') await written.store.close()
+      } finally {
+        rmSync(folder, { recursive: true, force: true })
+      }
+    },
+  )
 })

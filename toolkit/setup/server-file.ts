@@ -182,6 +182,7 @@ export function serverSettingsOf(
     sessionlessCnxnTimeoutMs: settings['nio.sessionlessCnxnTimeout'],
     snapCount: settings.snapCount,
     snapSizeLimitBytes: settings.snapSizeLimitInKb * 1024,
+    snapshotStream: settings['snapshot.compression.method'] || 'plain',
     preallocBytes: settings.preAllocSize * 1024,
     forceSync: settings.forceSync,
     digestEnabled: settings['digest.enabled'],

@@ -47,6 +47,35 @@ test('a snapshot is exact, whatever is applied while it is written (B-36, B-37)'
   expect(again.tree.treeDigest).toBe(tree.treeDigest)
 })
 
+test.each(['gz', 'snappy'] as const)(
+  'a snapshot packed by %s says so in its name, is whole, and is what the next start reads',
+  async (snapshotStream) => {
+    const { files, store, tree } = await withNodes(3000, { snapshotStream })
+    expect(files.names(DIRECTORY)).toContain(`snapshot.0.${snapshotStream}`)
+    const sessions = new Map([[7n, 4000]])
+    const name = `snapshot.bb8.${snapshotStream}`
+    const taken = await store.snapshot(tree.freeze(), sessions)
+    expect(taken).toMatchObject({ ok: true, name, zxid: 3000n })
+    const bytes = files.peek(`${DIRECTORY}/${name}`)!
+    expect(taken).toMatchObject({ sizeBytes: bytes.length })
+    expect(bytes.length).toBeLessThan((3000 * 170) / 2)
+    await checkSnapshot(files, DIRECTORY, parseSnapshotName(name)!)
+    await store.close()
+    await files.unlink(`${DIRECTORY}/log.1`)
+    const again = await openSim(files)
+    expect(again.snapshot).toBe(name)
+    expect(again.lastZxid).toBe(3000n)
+    expect(again.tree.treeDigest).toBe(tree.treeDigest)
+    expect(again.sessions).toEqual(sessions)
+    // Cut anywhere it is not valid.
+    for (const at of [10, bytes.length - 30, bytes.length - 1]) {
+      files.seed(`${DIRECTORY}/${name}`, bytes.subarray(0, at))
+      const checking = checkSnapshot(files, DIRECTORY, parseSnapshotName(name)!)
+      await expect(checking).rejects.toThrow(SnapshotError)
+    }
+  },
+)
+
 test('54 bytes follow the first seal with digests on, none with digests off (disk-format 3.1)', async () => {
   for (const [digestEnabled, trailer] of [
     [true, 54],
