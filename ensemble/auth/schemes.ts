@@ -1,10 +1,12 @@
 /**
  * Authentication schemes: how a connection gets an id, and how ids match those in ACLs.
  *
- * Source: DigestAuthenticationProvider, IPAuthenticationProvider, 3.9.5 (client-protocol 5.2).
+ * Source: DigestAuthenticationProvider, IPAuthenticationProvider, X509AuthenticationProvider, 3.9.5
+ * (client-protocol 5.2).
  */
 import { decodeUtf8 } from '../jute/reader.ts'
 import { equalInConstantTime, sha1 } from '../sys/hash.ts'
+import { isName, subjectOf } from './x500-name.ts'
 
 /** An identity of a connection: what ACL entries are compared with. */
 export interface AuthId {
@@ -16,8 +18,11 @@ export interface AuthScheme {
   readonly name: string
   /** Whether its ids come from proof: `auth:` entries stand for them. */
   readonly isAuthenticated: boolean
-  /** Ids for an auth packet; null when it is refused. */
-  authenticate(auth: Buffer | null): AuthId[] | null
+  /**
+   * Ids for an auth packet; null when it is refused.
+   * @param own what the connection has proven before
+   */
+  authenticate(auth: Buffer | null, own: readonly AuthId[]): AuthId[] | null
   matches(own: string, inAcl: string): boolean
   isValid(id: string): boolean
 }
@@ -70,6 +75,30 @@ export const ipScheme: AuthScheme = {
     return true
   },
   isValid: (id) => parseRange(id) !== null,
+}
+
+/**
+ * Ids are subjects of client certificates, which the handshake has checked; entries are such names.
+ *
+ * @param superUser the subject whose owner passes every ACL check; null for none
+ */
+export function x509Scheme(superUser: string | null): AuthScheme {
+  return {
+    name: 'x509',
+    isAuthenticated: true,
+    // The certificate has spoken already: a packet proves nothing, and needs no more.
+    authenticate: (_auth, own) => (own.some(({ scheme }) => scheme === 'x509') ? [] : null),
+    matches: (own, inAcl) => own === inAcl || own === superUser,
+    isValid: isName,
+  }
+}
+
+/** The ids that a client certificate stands for; empty when its subject cannot be read. */
+export function idsOfCertificate(certificate: Buffer, superUser: string | null): AuthId[] {
+  const id = subjectOf(certificate)
+  if (id === null) return []
+  const own: AuthId = { scheme: 'x509', id }
+  return id === superUser ? [{ scheme: 'super', id }, own] : [own]
 }
 
 function parseRange(text: string): { bytes: number[]; bits: number } | null {

@@ -294,7 +294,7 @@ export class Pipeline {
 
   #authenticate(link: ClientLink, xid: number, reader: Reader): void {
     const { scheme, auth } = requests.AuthPacket.read(reader)
-    const ids = this.#settings.schemes.get(scheme ?? '')?.authenticate(auth) ?? null
+    const ids = this.#settings.schemes.get(scheme ?? '')?.authenticate(auth, link.authIds) ?? null
     link.beginReply(xid, 0n, ids === null ? Code.authFailed : Code.ok)
     link.endFrame()
     if (ids === null) {

@@ -390,6 +390,7 @@ function withoutSecret(entry: Acl): Acl {
 function clientInfos(link: ClientLink): ClientInfo[] {
   return link.authIds.map(({ scheme, id }) => ({
     authScheme: scheme,
-    user: scheme === 'digest' ? id.split(':')[0]! : id,
+    // There is no provider of `super` that would know a name.
+    user: scheme === 'super' ? '' : scheme === 'digest' ? id.split(':')[0]! : id,
   }))
 }

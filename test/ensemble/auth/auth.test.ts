@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { fixUpAcl } from '../../../ensemble/auth/acl-rules.ts'
 import { isAllowed } from '../../../ensemble/auth/permissions.ts'
-import { digestId, digestScheme, ipScheme } from '../../../ensemble/auth/schemes.ts'
+import { digestId, digestScheme, ipScheme, x509Scheme } from '../../../ensemble/auth/schemes.ts'
 import { Perm } from '../../../ensemble/protocol/acl.ts'
 import { Code } from '../../../ensemble/protocol/error-codes.ts'
 
@@ -110,4 +110,13 @@ test('a permission of two bits is satisfied by either; super passes; no list all
   expect(isAllowed(acl, Perm.read, alice, schemes)).toBe(false)
   expect(isAllowed(acl, Perm.read, [{ scheme: 'super', id: '' }], schemes)).toBe(true)
   expect(isAllowed([], Perm.read, [], schemes)).toBe(true)
+})
+
+test('certificates: the own subject matches, and the super user matches everything (S-1)', () => {
+  const scheme = x509Scheme('CN=root')
+  expect(scheme.matches('CN=a', 'CN=a')).toBe(true)
+  expect(scheme.matches('CN=a', 'CN=b')).toBe(false)
+  expect(scheme.matches('CN=root', 'CN=b')).toBe(true)
+  expect(scheme.authenticate(Buffer.from('CN=root'), [{ scheme: 'ip', id: '::1' }])).toBe(null)
+  expect(scheme.authenticate(null, [{ scheme: 'x509', id: 'CN=a' }])).toEqual([])
 })
