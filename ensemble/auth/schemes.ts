@@ -1,11 +1,11 @@
 /**
  * Authentication schemes: how a connection gets an id, and how ids match those in ACLs.
  *
- * Source: DigestAuthenticationProvider, IPAuthenticationProvider, X509AuthenticationProvider, 3.9.5
- * (client-protocol 5.2).
+ * Source: DigestAuthenticationProvider, IPAuthenticationProvider, X509AuthenticationProvider,
+ * EnsembleAuthenticationProvider, 3.9.5 (client-protocol 5.2, 5.5). `sasl` is in `sasl.ts`.
  */
 import { decodeUtf8 } from '../jute/reader.ts'
-import { equalInConstantTime, sha1 } from '../sys/hash.ts'
+import { digestBy, equalInConstantTime } from '../sys/hash.ts'
 import { isName, subjectOf } from './x500-name.ts'
 
 /** An identity of a connection: what ACL entries are compared with. */
@@ -19,34 +19,60 @@ export interface AuthScheme {
   /** Whether its ids come from proof: `auth:` entries stand for them. */
   readonly isAuthenticated: boolean
   /**
-   * Ids for an auth packet; null when it is refused.
+   * Ids for an auth packet; null when it is refused, `close` when the connection is to end unanswered.
    * @param own what the connection has proven before
    */
-  authenticate(auth: Buffer | null, own: readonly AuthId[]): AuthId[] | null
+  authenticate(auth: Buffer | null, own: readonly AuthId[]): AuthId[] | null | 'close'
   matches(own: string, inAcl: string): boolean
   isValid(id: string): boolean
 }
 
+/** `DigestAuthenticationProvider.digestAlg`: Java's names of hashes, and OpenSSL's. */
+export const DIGEST_ALGORITHMS = {
+  MD5: 'md5',
+  SHA: 'sha1',
+  SHA1: 'sha1',
+  'SHA-1': 'sha1',
+  'SHA-224': 'sha224',
+  'SHA-256': 'sha256',
+  'SHA-384': 'sha384',
+  'SHA-512': 'sha512',
+  'SHA-512/224': 'sha512-224',
+  'SHA-512/256': 'sha512-256',
+  'SHA3-224': 'sha3-224',
+  'SHA3-256': 'sha3-256',
+  'SHA3-384': 'sha3-384',
+  'SHA3-512': 'sha3-512',
+} as const
+export type DigestAlgorithm = keyof typeof DIGEST_ALGORITHMS
+
 /** `user:base64(sha1("user:password"))`; of bytes that are no UTF-8, what Java makes of them. */
-export function digestId(userAndPassword: string | Buffer): string {
+export function digestId(
+  userAndPassword: string | Buffer,
+  algorithm: DigestAlgorithm = 'SHA1',
+): string {
   const text =
     typeof userAndPassword === 'string'
       ? userAndPassword
       : decodeUtf8(userAndPassword, 0, userAndPassword.length)
   const colon = text.indexOf(':')
   const user = colon < 0 ? text : text.slice(0, colon)
-  return `${user}:${sha1(Buffer.from(text)).toString('base64')}`
+  const digest = digestBy(DIGEST_ALGORITHMS[algorithm], Buffer.from(text))
+  return `${user}:${digest.toString('base64')}`
 }
 
 /** @param superDigest `super:<base64>`, whose owner passes every ACL check; null for none */
-export function digestScheme(superDigest: string | null): AuthScheme {
+export function digestScheme(
+  superDigest: string | null,
+  algorithm: DigestAlgorithm = 'SHA1',
+): AuthScheme {
   const superBytes = superDigest === null ? null : Buffer.from(superDigest)
   return {
     name: 'digest',
     isAuthenticated: true,
     authenticate(auth) {
       if (auth === null) return null
-      const id = digestId(auth)
+      const id = digestId(auth, algorithm)
       const ids: AuthId[] = [{ scheme: 'digest', id }]
       if (superBytes !== null && equalInConstantTime(Buffer.from(id), superBytes)) {
         ids.unshift({ scheme: 'super', id: '' })
@@ -56,6 +82,25 @@ export function digestScheme(superDigest: string | null): AuthScheme {
     matches: (own, inAcl) => own === inAcl,
     // As Java splits: empty parts at the end do not count.
     isValid: (id) => id.replace(/:+$/, '').split(':').length === 2,
+  }
+}
+
+/**
+ * No identities: a client says which ensemble it means, and one that means another is turned away, to
+ * try the next server of its list. An error would make it give up.
+ *
+ * @param names `ensembleAuthName`; null takes any
+ */
+export function ensembleScheme(names: readonly string[] | null): AuthScheme {
+  return {
+    name: 'ensemble',
+    isAuthenticated: false,
+    authenticate(auth) {
+      if (auth === null || auth.length === 0 || names === null) return []
+      return names.includes(decodeUtf8(auth, 0, auth.length)) ? [] : 'close'
+    },
+    matches: () => false,
+    isValid: () => false,
   }
 }
 

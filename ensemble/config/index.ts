@@ -1,5 +1,8 @@
 /** zoo.cfg, its system properties, the dynamic file and myid: texts in, settings and problems out. */
+export { enforcedSchemesOf, schemesOf } from './auth-relations.ts'
+export { DIGEST_LOGIN_MODULE, parseJaas, usersOf, type Jaas, type JaasEntry } from './jaas.ts'
 export { nearest, type Problem } from './problem.ts'
+export { parseSaslUsers } from './sasl-users.ts'
 export type { Members, ServerAddress, ServerLine, ServerRole } from './server-lines.ts'
 export {
   knownKeys,

@@ -3,6 +3,7 @@
  *
  * Source: QuorumPeerConfig#parseProperties and #parseDynamicConfig, 3.9.5, and X-11.
  */
+import { checkAuth } from './auth-relations.ts'
 import type { Problem } from './problem.ts'
 import type { Origin, Settings } from './zoo-cfg.ts'
 
@@ -51,9 +52,11 @@ export function checkRelations(
       `${learner}=true`,
     )
   }
-  if (settings['enforce.auth.enabled'] && settings['enforce.auth.schemes'] === null) {
-    refuse('enforce.auth.enabled', 'enforce.auth.enabled without enforce.auth.schemes')
-  }
+  checkAuth(
+    settings,
+    (key, what, expected, got) => void problems.push({ ...at(key), what, expected, got }),
+    (key, what) => void notes.push({ ...at(key), what }),
+  )
   checkEnsemble(settings, where, problems, notes, refuse)
   for (const { sid, line, column } of members.servers) {
     const most = settings.extendedTypesEnabled ? 254 : 255

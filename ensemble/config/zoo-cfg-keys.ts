@@ -49,6 +49,24 @@ function setting<T, F extends T | null>(
   return { parse, fallback, help, ...options }
 }
 
+/** Java's names of hashes. */
+export const DIGEST_ALGORITHMS = [
+  'MD5',
+  'SHA',
+  'SHA1',
+  'SHA-1',
+  'SHA-224',
+  'SHA-256',
+  'SHA-384',
+  'SHA-512',
+  'SHA-512/224',
+  'SHA-512/256',
+  'SHA3-224',
+  'SHA3-256',
+  'SHA3-384',
+  'SHA3-512',
+] as const
+
 /** Apache accepts it and we do too, but there is nothing behind it. */
 const unused = { isUnused: true } as const
 const secret = { isSecret: true } as const
@@ -114,6 +132,11 @@ export const fileKeys = {
   'multiAddress.enabled': setting(flag, false, 'Several addresses for one server.'),
   'multiAddress.reachabilityCheckEnabled': setting(flag, true, 'Try addresses before using them.'),
   'multiAddress.reachabilityCheckTimeoutMs': setting(positive, 1000, 'Time for that, in ms.'),
+  'howdah.saslUsersFile': setting(
+    text,
+    null,
+    'File of SASL users, a line NAME:PASSWORD each, readable by its owner only; ours, beside JAAS.',
+  ),
   oraclePath: setting(text, null, 'File that a two-server ensemble asks who may go on alone.'),
 } satisfies Record<string, Setting<unknown>>
 
@@ -249,7 +272,11 @@ export const propertyKeys = {
   forceSnapshotSync: setting(flag, false, 'Learners always get a snapshot.'),
   'DigestAuthenticationProvider.enabled': setting(flag, true, 'The scheme digest.'),
   'DigestAuthenticationProvider.superDigest': setting(text, null, 'user:digest of super.', secret),
-  'DigestAuthenticationProvider.digestAlg': setting(text, 'SHA1', 'Hash of the scheme digest.'),
+  'DigestAuthenticationProvider.digestAlg': setting(
+    choice(...DIGEST_ALGORITHMS),
+    'SHA1',
+    'Hash of the scheme digest.',
+  ),
   'IPAuthenticationProvider.usexforwardedfor': setting(flag, false, 'Trust X-Forwarded-For.'),
   'X509AuthenticationProvider.superUser': setting(text, null, 'Subject that is super.'),
   'SASLAuthenticationProvider.superPassword': setting(text, null, 'Password of super.', secret),
@@ -269,8 +296,8 @@ export const propertyKeys = {
   'server.realm': setting(text, null, 'Realm of the server, for clients.'),
   'kerberos.removeHostFromPrincipal': setting(flag, false, 'Names without host.'),
   'kerberos.removeRealmFromPrincipal': setting(flag, false, 'Names without realm.'),
-  'kerberos.canonicalizeHostNames': setting(flag, false, 'Resolve names.'),
-  'security.auth_to_local': setting(text, 'DEFAULT', 'Rules from principals to names.'),
+  'kerberos.canonicalizeHostNames': setting(flag, false, 'Resolve names.', unused),
+  'security.auth_to_local': setting(text, 'DEFAULT', 'Rules for Kerberos names.', unused),
   '4lw.commands.whitelist': setting(words, ['srvr'], 'Four-letter words that are answered; *.'),
   'admin.enableServer': setting(flag, true, 'The HTTP admin server.'),
   'admin.serverAddress': setting(host, '0.0.0.0', 'Address of it.'),

@@ -8,6 +8,7 @@
  *  2. The event for a transaction is written before any reply that shows its effect (I-40), for both
  *     are written while that transaction is applied, and bytes leave in the order written.
  */
+import type { SaslLogin } from '../auth/sasl.ts'
 import type { AuthId } from '../auth/schemes.ts'
 import { Writer } from '../jute/writer.ts'
 import type { Session } from '../session/session-table.ts'
@@ -49,6 +50,11 @@ export class ClientLink {
   readonly remotePort: number
   readonly establishedMs: number
   authIds: readonly AuthId[]
+
+  /** Authentication is enforced, and this connection has yet to do it. */
+  isStranger = false
+  /** Begun by the first SASL token. */
+  saslLogin: SaslLogin | null = null
 
   session: Session | null = null
   /** Whether the client's connect request had the flag, and so expects it in the response. */

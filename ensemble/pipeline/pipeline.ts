@@ -19,15 +19,12 @@
  * Source: PrepRequestProcessor, SyncRequestProcessor, FinalRequestProcessor, 3.9.5.
  */
 import { assert } from '../assert.ts'
-import { inMapOrder } from '../auth/id-order.ts'
-import type { AuthScheme } from '../auth/schemes.ts'
 import { Reader } from '../jute/reader.ts'
 import { WireError } from '../jute/wire-error.ts'
 import { Perm } from '../protocol/acl.ts'
 import { ConnectRequest, ConnectResponse, refusal } from '../protocol/connect.ts'
 import { Code } from '../protocol/error-codes.ts'
 import { Op } from '../protocol/op-codes.ts'
-import * as requests from '../protocol/requests.ts'
 import { Xid } from '../protocol/requests.ts'
 import { withHeader, type Txn, type TxnBody } from '../protocol/transactions.ts'
 import { zxidAfter } from '../protocol/zxid.ts'
@@ -36,6 +33,7 @@ import type { SessionPasswords } from '../session/session-passwords.ts'
 import type { Session, SessionTable } from '../session/session-table.ts'
 import type { Tree, TreeChange } from '../tree/tree.ts'
 import type { Watches } from '../tree/watches.ts'
+import { Authentication, type AuthenticationSettings } from './authentication.ts'
 import type { ClientLink, WaitingRequest } from './client-link.ts'
 import { DigestLog, type ZxidDigest } from './digest-log.ts'
 import { OP_LABELS } from './op-labels.ts'
@@ -46,10 +44,9 @@ import { Reads, writeEvent, type ReadMeter } from './reads.ts'
 import { error, RequestPreparer } from './request-preparer.ts'
 import { writeReply } from './write-replies.ts'
 
-export interface PipelineSettings {
+export interface PipelineSettings extends AuthenticationSettings {
   readonly minSessionTimeoutMs: number
   readonly maxSessionTimeoutMs: number
-  readonly schemes: ReadonlyMap<string, AuthScheme>
   readonly skipAcl: boolean
   readonly extendedTypesEnabled: boolean
   readonly reconfigEnabled: boolean
@@ -99,6 +96,7 @@ export class Pipeline {
   readonly #preparer: Preparer
   readonly #requests: RequestPreparer
   readonly #reads: Reads
+  readonly #authentication: Authentication
   readonly #reader = new Reader()
   readonly #inFlight: InFlight[] = []
   #inFlightStart = 0
@@ -132,6 +130,9 @@ export class Pipeline {
     this.#preparer = new Preparer(this.#changes, parts.settings)
     this.#requests = new RequestPreparer(this.#changes, this.#preparer, parts.settings)
     this.#reads = new Reads(parts.tree, parts.watches, parts.settings, parts.edge)
+    this.#authentication = new Authentication(parts.settings, this.counts, (link, why) =>
+      this.#close(link, why),
+    )
     this.#lastPreparedZxid = parts.tree.lastZxid
   }
 
@@ -161,6 +162,7 @@ export class Pipeline {
   connect(link: ClientLink, bytes: Buffer, start: number, end: number): void {
     const request = ConnectRequest.read(this.#reader.reset(bytes, start, end))
     link.hasReadOnlyFlag = request.readOnly !== undefined
+    link.isStranger = this.#authentication.isStranger(link)
     link.traffic.received++
     this.counts.connectRequests++
     if (request.lastZxidSeen > this.#tree.lastZxid) {
@@ -184,7 +186,9 @@ export class Pipeline {
     // Those of pings, auth packets and setWatches are negative, and no request of the application's.
     if (xid >= 0) traffic.lastCxid = xid
     traffic.lastOp = OP_LABELS.get(type) ?? 'NA'
-    if (type === Op.auth) return this.#authenticate(link, xid, reader)
+    if (type === Op.auth) return this.#authentication.onAuthPacket(link, xid, reader)
+    if (type === Op.sasl) return this.#authentication.onSaslToken(link, xid, reader)
+    if (link.isStranger) return this.#authentication.refuse(link, xid)
     const session = link.session
     assert(session !== null, 'requests come after the connect request')
     this.#sessions.touch(session, this.#sessionMs)
@@ -290,20 +294,6 @@ export class Pipeline {
     const zxid = this.#nextZxid()
     const body = this.#preparer.closeSession(session.id, zxid)
     this.#appendFor(session.id, null, 0, Op.closeSession, body)
-  }
-
-  #authenticate(link: ClientLink, xid: number, reader: Reader): void {
-    const { scheme, auth } = requests.AuthPacket.read(reader)
-    const ids = this.#settings.schemes.get(scheme ?? '')?.authenticate(auth, link.authIds) ?? null
-    link.beginReply(xid, 0n, ids === null ? Code.authFailed : Code.ok)
-    link.endFrame()
-    if (ids === null) {
-      this.counts.authFailures++
-      return this.#close(link, 'authentication failed')
-    }
-    const known = new Set(link.authIds.map((own) => `${own.scheme}:${own.id}`))
-    const added = ids.filter((own) => !known.has(`${own.scheme}:${own.id}`))
-    link.authIds = inMapOrder([...link.authIds, ...added])
   }
 
   #close(link: ClientLink, why: string): void {
@@ -464,26 +454,12 @@ export class Pipeline {
     waiting.splice(0, count)
   }
 
-  /** No SASL here: a null token without an error tells clients to go on without (5.7). */
-  #answerSasl(link: ClientLink, xid: number, reader: Reader): void {
-    try {
-      requests.GetSaslRequest.read(reader)
-    } catch (problem) {
-      if (!(problem instanceof WireError)) throw problem
-      return this.#close(link, `no SASL token: ${problem.message}`)
-    }
-    link.beginReply(xid, 0n, Code.ok).buffer(null)
-    link.endFrame()
-  }
-
   #read(link: ClientLink, xid: number, type: number, reader: Reader, receivedMs: number): void {
     const { lastZxid } = this.#tree
     link.traffic.lastZxid = lastZxid
     if (type === Op.ping) {
       link.beginReply(Xid.ping, lastZxid, Code.ok)
       link.endFrame()
-    } else if (type === Op.sasl) {
-      this.#answerSasl(link, xid, reader)
     } else {
       try {
         if (!this.#reads.answer(link, xid, type, reader)) {

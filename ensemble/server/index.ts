@@ -13,7 +13,9 @@ import { serverSettings, type ServerSettings } from './server-settings.ts'
 export { Peer, startPeer, type PeerSys } from './peer.ts'
 export {
   serverSettings,
+  defaultAuth,
   type AdminSettings,
+  type AuthSettings,
   type MetricsSettings,
   type ServerSettings,
 } from './server-settings.ts'

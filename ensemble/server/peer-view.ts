@@ -200,7 +200,7 @@ export class PeerView implements ServerView {
     if (found === undefined) return null
     const proven =
       scheme === 'ip' ? [{ scheme, id: address }] : found.authenticate(Buffer.from(auth), [])
-    if (proven === null || proven.length === 0) return null
+    if (proven === null || proven === 'close' || proven.length === 0) return null
     const acl = tree.acl(tree.find('/'))
     return ALL_PERMISSIONS.every((permission) => isAllowed(acl, permission, proven, schemes))
   }

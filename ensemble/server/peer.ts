@@ -16,7 +16,8 @@ import { EdgeCounts, ServerMetrics } from '../admin/server-metrics.ts'
 import type { ServerView, SnapshotInfo } from '../admin/server-view.ts'
 import { Traffic } from '../admin/traffic.ts'
 import { answerWord } from '../admin/four-letter-words.ts'
-import { digestScheme, ipScheme, type AuthScheme } from '../auth/schemes.ts'
+import { SaslAuthenticator, saslScheme } from '../auth/sasl.ts'
+import { digestScheme, ensembleScheme, ipScheme, type AuthScheme } from '../auth/schemes.ts'
 import { ClientLink, ResponseSizes, WriterPool } from '../pipeline/client-link.ts'
 import { Pipeline } from '../pipeline/pipeline.ts'
 import { reapable } from '../pipeline/reaper.ts'
@@ -183,7 +184,14 @@ export class Peer implements ConnectionHost {
           this.#readMeter.noteRead(bytes, start, end, dataBytes),
         fired: (type, count) => this.metrics.watchersOf(type)?.add(count),
       },
-      settings: { ...settings, schemes },
+      settings: {
+        ...settings,
+        schemes,
+        sasl:
+          settings.auth.sasl === null ? null : new SaslAuthenticator(settings.auth.sasl, random),
+        enforcedSchemes: settings.auth.enforcedSchemes,
+        allowSaslFailedClients: settings.auth.allowSaslFailedClients,
+      },
     })
     const { basic } = this.metrics
     basic.dbinittime.add(Math.round(nowOpenedMs - this.#startedMs))
@@ -573,7 +581,12 @@ export class Peer implements ConnectionHost {
   }
 }
 
-function schemesOf(settings: ServerSettings): ReadonlyMap<string, AuthScheme> {
-  const schemes = [digestScheme(settings.superDigest), ipScheme]
+function schemesOf({ auth, superDigest }: ServerSettings): ReadonlyMap<string, AuthScheme> {
+  const schemes: AuthScheme[] = [ipScheme]
+  if (auth.digestAlgorithm !== null) schemes.push(digestScheme(superDigest, auth.digestAlgorithm))
+  if (auth.hasSaslScheme) schemes.push(saslScheme(auth.openSaslName))
+  if (auth.ensembleNames !== null) {
+    schemes.push(ensembleScheme(auth.ensembleNames === 'any' ? null : auth.ensembleNames))
+  }
   return new Map(schemes.map((scheme) => [scheme.name, scheme]))
 }

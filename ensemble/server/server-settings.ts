@@ -3,6 +3,9 @@
  *
  * `zoo.cfg` and the YAML both end here. Defaults are Apache's (client-protocol 9.2, 9.3).
  */
+import type { SaslUsers } from '../auth/sasl.ts'
+import type { DigestAlgorithm } from '../auth/schemes.ts'
+
 /** The HTTP admin server. */
 export interface AdminSettings {
   readonly address: string
@@ -23,6 +26,23 @@ export interface MetricsSettings {
   readonly port: number
   /** Also what the runtime itself measures. */
   readonly exportRuntimeInfo: boolean
+}
+
+/** How clients say who they are. */
+export interface AuthSettings {
+  /** The scheme `digest`; null: there is none. */
+  readonly digestAlgorithm: DigestAlgorithm | null
+  /** The scheme `sasl` in ACLs. */
+  readonly hasSaslScheme: boolean
+  /** Who may log in through SASL; null: clients are told that there is no SASL. */
+  readonly sasl: SaslUsers | null
+  /** ACLs for this name let every SASL user pass. */
+  readonly openSaslName: string | null
+  readonly allowSaslFailedClients: boolean
+  /** A connection must have an id of one of these schemes; null: none is asked for. */
+  readonly enforcedSchemes: readonly string[] | null
+  /** The scheme `ensemble`: the names that clients may say, or any; null: there is no such scheme. */
+  readonly ensembleNames: readonly string[] | 'any' | null
 }
 
 export interface ServerSettings {
@@ -57,6 +77,7 @@ export interface ServerSettings {
   /** `*` or words that clients may send; `srvr` always. */
   readonly fourLetterWords: readonly string[]
   readonly superDigest: string | null
+  readonly auth: AuthSettings
   readonly skipAcl: boolean
   readonly reconfigEnabled: boolean
   /** How session passwords are made: by our secret (S-20), or as Apache does, from the id alone. */
@@ -75,6 +96,16 @@ export interface ServerSettings {
   readonly initialConfiguration: string | null
   /** ZooKeeper's system properties that were given, by their full names. Shown without secrets. */
   readonly systemProperties: readonly (readonly [name: string, value: string])[]
+}
+
+export const defaultAuth: AuthSettings = {
+  digestAlgorithm: 'SHA1',
+  hasSaslScheme: false,
+  sasl: null,
+  openSaslName: null,
+  allowSaslFailedClients: false,
+  enforcedSchemes: null,
+  ensembleNames: null,
 }
 
 /** Fills in Apache's defaults. */
@@ -106,6 +137,7 @@ export function serverSettings(
     acceptDamagedLog: false,
     fourLetterWords: [],
     superDigest: null,
+    auth: defaultAuth,
     skipAcl: false,
     reconfigEnabled: false,
     sessionPasswords: 'secret',

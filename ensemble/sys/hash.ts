@@ -47,6 +47,10 @@ export function adler32(bytes: Uint8Array, start: number, end: number, value = 1
   return ((high << 16) | low) >>> 0
 }
 
+export function md5(bytes: Uint8Array): Buffer {
+  return createHash('md5').update(bytes).digest()
+}
+
 export function sha1(bytes: Uint8Array): Buffer {
   return createHash('sha1').update(bytes).digest()
 }
@@ -57,6 +61,11 @@ export function sha256(bytes: Uint8Array): Buffer {
 
 export function hmacSha256(key: Uint8Array, bytes: Uint8Array): Buffer {
   return createHmac('sha256', key).update(bytes).digest()
+}
+
+/** A digest by the name that OpenSSL has for it, such as `sha3-256`. */
+export function digestBy(algorithm: string, bytes: Uint8Array): Buffer {
+  return createHash(algorithm).update(bytes).digest()
 }
 
 /** Compares in a time that depends on the lengths only. */

@@ -62,6 +62,9 @@ export class PipelineBench {
         extendedTypesEnabled: true,
         reconfigEnabled: false,
         digestEnabled: true,
+        sasl: null,
+        enforcedSchemes: null,
+        allowSaslFailedClients: false,
         ...settings,
       },
     })

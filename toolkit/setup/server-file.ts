@@ -15,6 +15,7 @@ import type { ServerSettings } from '../../ensemble/server/index.ts'
 import { isLoopback, locate } from './check.ts'
 import { loadSetUp, redacted, withoutSecrets, type LoadedSetUp } from './load.ts'
 import { SetUpError, type Problem } from './problem.ts'
+import { authSettingsOf } from './server-auth.ts'
 import { adminSettingsOf, metricsSettingsOf, systemPropertiesOf } from './server-http.ts'
 
 export interface ServerFileOptions {
@@ -95,14 +96,15 @@ export function readYamlServer(
   }
   const problems = redacted(parsed.problems.map(place), secrets)
   const notes = redacted(parsed.notes.map(place), secrets)
-  const { settings } = finished({ ...parsed, problems, notes }, options, text)
+  const finishedFile = finished({ ...parsed, problems, notes }, options, text)
+  const { settings } = finishedFile
   // Values that came from `${…}` are shown to nobody, whatever their key is called (S-16).
   const hide = (shown: string): string => withoutSecrets(shown, secrets)
   const systemProperties = settings.systemProperties?.map(
     ([name, value]) => [name, hide(value)] as const,
   )
   return {
-    notes,
+    notes: finishedFile.notes,
     settings: {
       ...settings,
       initialConfiguration: hide(settings.initialConfiguration ?? ''),
@@ -117,16 +119,19 @@ function finished(
   text: string | null = null,
 ): ServerFile {
   const problems = [...parsed.problems, ...unavailable(parsed)]
+  const notes = [...parsed.notes]
+  const auth = authSettingsOf(parsed, problems, notes)
   if (problems.length > 0) throw new SetUpError(problems)
   return {
     settings: {
       ...serverSettingsOf(parsed.settings, allProperties(options)),
+      auth,
       admin: adminSettingsOf(parsed),
       metrics: metricsSettingsOf(parsed),
       systemProperties: systemPropertiesOf(parsed),
       initialConfiguration: text,
     },
-    notes: parsed.notes,
+    notes,
   }
 }
 
@@ -148,8 +153,6 @@ function unavailable({ settings, origins }: ParsedZooCfg): Problem[] {
   const isAlone = servers.length <= 1 && settings.standaloneEnabled
   if (!isAlone) refuse('server', 'an ensemble of several servers')
   if (settings.secureClientPort !== null) refuse('secureClientPort', 'TLS for clients')
-  if (settings.sessionRequireClientSASLAuth) refuse('sessionRequireClientSASLAuth', 'SASL')
-  if (settings['enforce.auth.enabled']) refuse('enforce.auth.enabled', 'enforced authentication')
   if (adminSettingsOf({ settings, origins, problems, notes: [] }) !== null) {
     if (settings['admin.forceHttps']) refuse('admin.forceHttps', 'HTTPS of the admin server')
     if (settings['admin.needClientAuth'])

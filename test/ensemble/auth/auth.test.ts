@@ -2,7 +2,13 @@
 import { expect, test } from 'vitest'
 import { fixUpAcl } from '../../../ensemble/auth/acl-rules.ts'
 import { isAllowed } from '../../../ensemble/auth/permissions.ts'
-import { digestId, digestScheme, ipScheme, x509Scheme } from '../../../ensemble/auth/schemes.ts'
+import {
+  digestId,
+  digestScheme,
+  ipScheme,
+  x509Scheme,
+  type DigestAlgorithm,
+} from '../../../ensemble/auth/schemes.ts'
 import { Perm } from '../../../ensemble/protocol/acl.ts'
 import { Code } from '../../../ensemble/protocol/error-codes.ts'
 
@@ -17,6 +23,23 @@ test.each([
   ['alice:pw', 'alice:V55/p2T0OpjQ+low3NVAH4aLvm0='],
   ['bob:pw', 'bob:ikIaKsbtGweaHnb/jKn7OHqbunM='],
 ])('digest id of %s (S-1)', (auth, id) => expect(digestId(auth)).toBe(id))
+
+// `printf super:admin | openssl dgst -sha256 -binary | base64`
+test.each<[DigestAlgorithm, string]>([
+  ['MD5', 'vmvqb9Jqk1r+pQsU7OKtLQ=='],
+  ['SHA-256', 'wtZw1Um4mq1rRKbXqxHs8ueodBP35/JhtBP/nwJ62WY='],
+  [
+    'SHA-512',
+    'ICbpgQLY7IUUeqcBGefDeb/WOl1Du5KoY5RX0+hDpW6UmhIeG6yfXhhCfQJHZChZeBdvUBXNvoumekY+NNKIPg==',
+  ],
+  ['SHA3-256', 'n/RvsobH/8zZOcOjetd7nUc1fh+dZeopA1uboPolGDE='],
+])('digest id by %s (S-1)', (algorithm, hash) => {
+  expect(digestId('super:admin', algorithm)).toBe(`super:${hash}`)
+  const id = { scheme: 'digest', id: `super:${hash}` }
+  expect(
+    digestScheme(`super:${hash}`, algorithm).authenticate(Buffer.from('super:admin'), []),
+  ).toEqual([{ scheme: 'super', id: '' }, id])
+})
 
 test('auth data without a colon is all user name', () => {
   expect(digestId('solo')).toMatch(/^solo:.{28}$/)

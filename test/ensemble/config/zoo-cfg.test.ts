@@ -190,6 +190,7 @@ describe('system properties', () => {
     expect(notesOf('dataDir=/d', context)).toEqual([
       '-D:0:0 -Dzookeeper.tickTime is read from the file only, and has no effect',
       '-D:0:0 -Dzookeeper.snapCout is not known, and has no effect meant zookeeper.snapCount',
+      'zoo.cfg:0:0 superUser.1: somebody passes every ACL check',
     ])
   })
 
@@ -206,8 +207,8 @@ dataDir=/d
 ssl.keyStore.location=/k.p12
 ssl.quorum.clientAuth=want
 ssl.quorum.keyStore.password=hunter2
-authProvider.1=org.example.A
-authProvider.sasl=org.example.B
+authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider
+authProvider.ens=org.apache.zookeeper.server.auth.EnsembleAuthenticationProvider
 metricsProvider.httpPort=7000
 4lw.commands.whitelist=ruok, srvr ,*
 `)
@@ -215,7 +216,10 @@ metricsProvider.httpPort=7000
     expect(settings.clientTls.clientAuth).toBe('need')
     expect(settings.quorumTls.clientAuth).toBe('want')
     expect(settings.quorumTls['keyStore.password']).toBe('hunter2')
-    expect(settings.authProvider).toEqual({ '1': 'org.example.A', sasl: 'org.example.B' })
+    expect(settings.authProvider).toEqual({
+      '1': 'org.apache.zookeeper.server.auth.SASLAuthenticationProvider',
+      ens: 'org.apache.zookeeper.server.auth.EnsembleAuthenticationProvider',
+    })
     expect(settings.metricsProvider).toEqual({ httpPort: '7000' })
     expect(settings['4lw.commands.whitelist']).toEqual(['ruok', 'srvr', '*'])
   })

@@ -12,11 +12,7 @@ import { ourServer } from '../../support/replay/servers.ts'
 
 /** What these recordings ask for is not built yet. */
 const LACKS: Readonly<Record<string, string>> = {
-  'java-sasl-digestmd5': 'SASL',
-  'java-sasl-failure': 'SASL',
-  'raw-watch-acl': 'the scheme ensemble',
   'raw-misc-standalone': 'hard quotas',
-  'raw-enforce-auth': 'enforced authentication',
 }
 
 test.each(recordings)('$file is answered as recorded', async (recording) => {

@@ -1,0 +1,124 @@
+/**
+ * Who a connection is: auth packets, SASL tokens, and the refusal of those who have not said it.
+ *
+ * Both are answered as they are read, before requests that wait: they apply to everything read after
+ * them, and their replies may overtake those of earlier requests (client-protocol 5.3).
+ *
+ * Invariants:
+ *  1. Ids belong to a connection, and come from its own proofs or its address (S-6).
+ *  2. Where authentication is enforced, a connection without an id of one of the schemes is answered
+ *     nothing but -124, whatever it asks, and closed (S-5).
+ *
+ * Source: ZooKeeperServer#processPacket, #processSasl, AuthenticationHelper, 3.9.5.
+ */
+import { inMapOrder } from '../auth/id-order.ts'
+import type { SaslAuthenticator } from '../auth/sasl.ts'
+import type { AuthId, AuthScheme } from '../auth/schemes.ts'
+import type { Reader } from '../jute/reader.ts'
+import { WireError } from '../jute/wire-error.ts'
+import { Code } from '../protocol/error-codes.ts'
+import { AuthPacket, GetSaslRequest } from '../protocol/requests.ts'
+import type { ClientLink } from './client-link.ts'
+import type { PipelineCounts } from './pipeline-counts.ts'
+
+export interface AuthenticationSettings {
+  readonly schemes: ReadonlyMap<string, AuthScheme>
+  /** null: no users are configured, and clients are told to go on without. */
+  readonly sasl: SaslAuthenticator | null
+  /** Of these schemes a connection must have an id; null: none is asked for. */
+  readonly enforcedSchemes: readonly string[] | null
+  /** A client whose login has failed may go on without. */
+  readonly allowSaslFailedClients: boolean
+}
+
+export class Authentication {
+  readonly #settings: AuthenticationSettings
+  readonly #counts: PipelineCounts
+  readonly #close: (link: ClientLink, why: string) => void
+
+  constructor(
+    settings: AuthenticationSettings,
+    counts: PipelineCounts,
+    close: (link: ClientLink, why: string) => void,
+  ) {
+    this.#settings = settings
+    this.#counts = counts
+    this.#close = close
+  }
+
+  /** Whether requests of this connection are refused as it is. */
+  isStranger(link: ClientLink): boolean {
+    const { enforcedSchemes } = this.#settings
+    return (
+      enforcedSchemes !== null &&
+      !link.authIds.some(({ scheme }) => enforcedSchemes.includes(scheme))
+    )
+  }
+
+  refuse(link: ClientLink, xid: number): void {
+    link.beginReply(xid, 0n, Code.sessionClosedRequireSaslAuth)
+    link.endFrame()
+    this.#close(link, 'it has not authenticated')
+  }
+
+  onAuthPacket(link: ClientLink, xid: number, reader: Reader): void {
+    const { scheme, auth } = AuthPacket.read(reader)
+    const ids = this.#settings.schemes.get(scheme ?? '')?.authenticate(auth, link.authIds) ?? null
+    if (ids === 'close') {
+      this.#counts.authFailures++
+      return this.#close(link, `scheme ${scheme} wants it to try another server`)
+    }
+    if (ids === null) {
+      this.#counts.authFailures++
+      link.beginReply(xid, 0n, Code.authFailed)
+      link.endFrame()
+      return this.#close(link, 'authentication failed')
+    }
+    link.beginReply(xid, 0n, Code.ok)
+    link.endFrame()
+    this.#add(link, ids)
+  }
+
+  onSaslToken(link: ClientLink, xid: number, reader: Reader): void {
+    const token = readToken(reader)
+    if (token === null) return this.#close(link, 'no SASL token')
+    const { sasl, allowSaslFailedClients } = this.#settings
+    if (sasl === null) return answerToken(link, xid, Code.ok, null)
+    link.saslLogin ??= sasl.begin()
+    const step = link.saslLogin.evaluate(token)
+    if (step.kind !== 'failed') {
+      answerToken(link, xid, Code.ok, step.token)
+      if (step.kind === 'done') this.#add(link, step.ids)
+      return
+    }
+    const isRequired = this.#settings.enforcedSchemes?.includes('sasl') === true
+    if (allowSaslFailedClients && !isRequired) return answerToken(link, xid, Code.ok, null)
+    const code = isRequired ? Code.sessionClosedRequireSaslAuth : Code.authFailed
+    this.#counts.authFailures++
+    answerToken(link, xid, code, null)
+    this.#close(link, `SASL login failed: ${step.why}`)
+  }
+
+  #add(link: ClientLink, ids: readonly AuthId[]): void {
+    const known = new Set(link.authIds.map((own) => `${own.scheme}:${own.id}`))
+    const added = ids.filter((own) => !known.has(`${own.scheme}:${own.id}`))
+    link.authIds = inMapOrder([...link.authIds, ...added])
+    link.isStranger = this.isStranger(link)
+  }
+}
+
+/** null for a token that is absent or cut off: the connection then ends without an answer. */
+function readToken(reader: Reader): Buffer | null {
+  try {
+    return GetSaslRequest.read(reader).token
+  } catch (problem) {
+    if (!(problem instanceof WireError)) throw problem
+    return null
+  }
+}
+
+/** Other than elsewhere an error has a body: the token, null. */
+function answerToken(link: ClientLink, xid: number, code: number, token: Buffer | null): void {
+  link.beginReply(xid, 0n, code).buffer(token)
+  link.endFrame()
+}
