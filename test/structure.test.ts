@@ -30,12 +30,13 @@ const ARROWS: Record<string, readonly string[]> = {
   config: ['protocol', 'jute'],
   // It recovers the tree and writes snapshots of it.
   store: ['tree', 'protocol', 'jute'],
-  client: ['protocol', 'jute'],
+  client: ['tls', 'protocol', 'jute'],
   recipes: ['client', 'protocol', 'jute'],
-  server: [...CORE, 'store', 'admin'],
+  server: [...CORE, 'tls', 'store', 'admin'],
   // Views of the server, by types.
-  admin: [...CORE, 'store', 'server'],
+  admin: [...CORE, 'tls', 'store', 'server'],
   testing: [...CORE, 'store', 'server', 'admin', 'client', 'recipes'],
+  tls: [],
   sys: [],
 }
 

@@ -1,4 +1,6 @@
 /** Stream connections (TCP) as the rest of the code sees them: ordered bytes, or a close. */
+import type { SecurePeer } from './tls.ts'
+
 export interface Network {
   /** Starts to connect; the outcome arrives as `onConnect` or `onClose`, never synchronously. */
   connect(target: { host: string; port: number }, handlers: ConnectionHandlers): Connection
@@ -25,6 +27,8 @@ export interface Listener {
 export interface ConnectionHandlers {
   /** An outgoing connection is established. */
   onConnect?(): void
+  /** The TLS handshake of a connection to our side is done; null: the other side speaks plain. */
+  onSecure?(peer: SecurePeer | null): void
   /** Bytes arrived, in pieces of any size. The receiver owns `chunk`; a kept part pins all of it. */
   onData(chunk: Buffer): void
   /** Everything that `write` had queued has been handed to the system. */

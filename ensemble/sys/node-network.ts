@@ -1,6 +1,6 @@
 /** TCP by node:net, with Nagle's algorithm off: batches are made above, one write each. */
 import { createServer, connect as netConnect, type Socket } from 'node:net'
-import type { Connection, ConnectionHandlers, Listener, Network } from './network.ts'
+import type { Connection, ConnectionHandlers, Listener, ListenOptions, Network } from './network.ts'
 
 export const nodeNetwork: Network = {
   connect({ host, port }, handlers) {
@@ -12,34 +12,42 @@ export const nodeNetwork: Network = {
   },
 
   listen(options, onConnection) {
-    return new Promise<Listener>((resolve, reject) => {
-      const server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
-        const connection = new NodeConnection(socket)
-        connection.attach(onConnection(connection))
-      })
-      server.once('error', reject)
-      const backlog = options.backlog === undefined ? {} : { backlog: options.backlog }
-      server.listen({ host: options.host, port: options.port, ...backlog }, () => {
-        server.off('error', reject)
-        // What accept() reports later (EMFILE …) ends no connection; the next accept tries again.
-        server.on('error', () => {})
-        const address = server.address()
-        const port = typeof address === 'object' && address !== null ? address.port : options.port
-        resolve({
-          port,
-          close: () =>
-            new Promise((closed) => {
-              server.close()
-              // `close` would wait for every connection; the socket that listens is gone already.
-              closed()
-            }),
-        })
-      })
+    return listenTcp(options, (socket) => {
+      const connection = new NodeConnection(socket)
+      connection.attach(onConnection(connection))
     })
   },
 }
 
-class NodeConnection implements Connection {
+/** Listens; what a connection carries is the caller's affair. */
+export function listenTcp(
+  options: ListenOptions,
+  onSocket: (socket: Socket) => void,
+): Promise<Listener> {
+  return new Promise<Listener>((resolve, reject) => {
+    const server = createServer({ noDelay: true, allowHalfOpen: true }, onSocket)
+    server.once('error', reject)
+    const backlog = options.backlog === undefined ? {} : { backlog: options.backlog }
+    server.listen({ host: options.host, port: options.port, ...backlog }, () => {
+      server.off('error', reject)
+      // What accept() reports later (EMFILE …) ends no connection; the next accept tries again.
+      server.on('error', () => {})
+      const address = server.address()
+      const port = typeof address === 'object' && address !== null ? address.port : options.port
+      resolve({
+        port,
+        close: () =>
+          new Promise((closed) => {
+            server.close()
+            // `close` would wait for every connection; the socket that listens is gone already.
+            closed()
+          }),
+      })
+    })
+  })
+}
+
+export class NodeConnection implements Connection {
   readonly remoteAddress: string
   readonly remotePort: number
   readonly #socket: Socket

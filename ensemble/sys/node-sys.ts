@@ -6,6 +6,7 @@ import { nodeHttp } from './node-http.ts'
 import { nodeNetwork } from './node-network.ts'
 import { nodeProcess } from './node-process.ts'
 import { nodeRandom } from './node-random.ts'
+import { nodeTls } from './node-tls.ts'
 import type { Sys } from './sys.ts'
 
 export function nodeSys(log: Logger): Sys {
@@ -13,6 +14,7 @@ export function nodeSys(log: Logger): Sys {
     clock: nodeClock,
     random: nodeRandom,
     network: nodeNetwork,
+    tls: nodeTls,
     files: nodeFileSystem,
     process: nodeProcess,
     http: nodeHttp,

@@ -6,11 +6,14 @@ import type { Logger } from './logger.ts'
 import type { Network } from './network.ts'
 import type { Process } from './process.ts'
 import type { Random } from './random.ts'
+import type { Tls } from './tls.ts'
 
 export interface Sys {
   readonly clock: Clock
   readonly random: Random
   readonly network: Network
+  /** Absent in a simulated world. */
+  readonly tls?: Tls
   readonly files: FileSystem
   readonly process: Process
   readonly http: Http
