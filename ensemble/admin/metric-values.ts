@@ -8,6 +8,7 @@
  * Source: ServerMetrics.java, ZooKeeperServer#registerMetrics, 3.9.5 (client-protocol 10.2, 10.6).
  */
 import { Decimal } from './json-text.ts'
+import { quotaGaugeSets, type GaugeSet } from './quota-metrics.ts'
 import type { ServerView } from './server-view.ts'
 import type { Summary } from './summary.ts'
 
@@ -97,6 +98,14 @@ export const counters: Readonly<Record<string, Read>> = {
   watch_bytes: ({ counts }) => counts.eventBytes,
 }
 
+/** Gauges by a key, in the order in which they are printed: behind the gauges. */
+export const gaugeSets: Readonly<Record<string, GaugeSet>> = quotaGaugeSets
+
+/** Counters by a key: printed behind the counters. */
+export const counterSets: Readonly<Record<string, GaugeSet>> = {
+  quota_exceeded_error_per_namespace: ({ quotaRefusals }) => quotaRefusals,
+}
+
 const PERCENTILES = { p50: 0.5, p95: 0.95, p99: 0.99, p999: 0.999 } as const
 
 /** Every name of `mntr` with its value, without `zk_`: those of 10.2, in their order. */
@@ -108,10 +117,17 @@ export function monitorRows(
     ['version', server.version],
     ['server_state', server.mode ?? 'null'],
   ]
+  const keyed = (sets: Readonly<Record<string, GaugeSet>>): void => {
+    for (const [name, read] of Object.entries(sets)) {
+      for (const [key, value] of read(server)) rows.push([`${key}_${name}`, value])
+    }
+  }
   if (server.mode !== null) {
     for (const [name, read] of Object.entries(gauges)) rows.push([name, read(server)])
+    keyed(gaugeSets)
   }
   for (const [name, read] of Object.entries(counters)) rows.push([name, read(server)])
+  keyed(counterSets)
   const summary = (name: string, values: Summary, isAdvanced: boolean): void => {
     rows.push(
       [`avg_${name}`, new Decimal(values.average)],

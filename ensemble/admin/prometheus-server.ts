@@ -9,7 +9,7 @@
 import fastify, { type FastifyInstance } from 'fastify'
 import { collectDefaultMetrics, Counter, Gauge, Registry, type Metric } from 'prom-client'
 import type { MetricsSettings } from '../server/server-settings.ts'
-import { counters, gauges } from './metric-values.ts'
+import { counters, counterSets, gauges, gaugeSets } from './metric-values.ts'
 import type { ServerView } from './server-view.ts'
 import type { Summary } from './summary.ts'
 
@@ -64,6 +64,31 @@ function registryOf(view: ServerView): Registry {
       collect() {
         const value = view.mode === null ? 0 : read(view)
         this.set(typeof value === 'number' ? value : value.value)
+      },
+    })
+  }
+  for (const [name, read] of Object.entries(gaugeSets)) {
+    new Gauge({
+      name,
+      help: name,
+      registers,
+      labelNames: ['key'],
+      collect() {
+        this.reset()
+        if (view.mode === null) return
+        for (const [key, value] of read(view)) this.set({ key }, value)
+      },
+    })
+  }
+  for (const [name, read] of Object.entries(counterSets)) {
+    new Counter({
+      name,
+      help: name,
+      registers,
+      labelNames: ['key'],
+      collect() {
+        this.reset()
+        for (const [key, value] of read(view)) this.inc({ key }, value)
       },
     })
   }

@@ -7,6 +7,7 @@ import type { PipelineCounts } from '../pipeline/pipeline-counts.ts'
 import type { ZxidDigest } from '../pipeline/digest-log.ts'
 import type { ServerSettings } from '../server/server-settings.ts'
 import type { Host } from '../sys/host.ts'
+import type { Tree } from '../tree/tree.ts'
 import type { Watches } from '../tree/watches.ts'
 import type { EdgeCounts, ServerMetrics } from './server-metrics.ts'
 import type { Traffic } from './traffic.ts'
@@ -36,6 +37,8 @@ export interface ServerView {
   readonly edgeCounts: EdgeCounts
   readonly metrics: ServerMetrics
   readonly host: Host | null
+  /** Writes refused for a quota, by top-level node. */
+  readonly quotaRefusals: ReadonlyMap<string, number>
   readonly digests: readonly ZxidDigest[]
   readonly lastSnapshot: SnapshotInfo | null
   /** Of `ZooTrace`: nothing is traced by it here, but it can be set and read. */
@@ -49,6 +52,8 @@ export interface ServerView {
   /** Sessions that own ephemerals, and the paths of each. */
   ephemerals(): Iterable<readonly [sessionId: bigint, paths: Iterable<string>]>
   ephemeralOwnerCount(): number
+  /** Limits and usage of every quota. */
+  quotaNodes(): ReturnType<Tree['quotaNodes']>
   directorySizes(): Promise<{ readonly data: number; readonly log: number }>
   /** May the bearer of these credentials have all of the data? null: they are not accepted. */
   mayReadAll(scheme: string, auth: string, address: string): boolean | null

@@ -37,6 +37,8 @@ export interface PendingNode {
   /** As stored: a session id, or the mark of a container or TTL node. */
   owner: bigint
   numChildren: number
+  /** Length of the data that a transaction in flight gave it; -1: that of the tree. */
+  dataBytes: number
   acl: readonly Acl[]
   /** What path and data contribute to `digest`; null where the tree's digest leaves the node out. */
   content: number | null
@@ -86,7 +88,14 @@ export class PendingChanges {
 
   /** Gives a touched node other data. */
   replaceData(node: PendingNode, data: Buffer | null): void {
+    node.dataBytes = data === null ? 0 : data.length
     if (node.content !== null) node.content = contentDigest(node.path, data)
+  }
+
+  /** Length of the data of a node that `get` gave. */
+  dataBytes(node: PendingNode): number {
+    // Of data that is null, the tree's length is -1.
+    return node.dataBytes < 0 ? Math.max(0, this.#tree.dataLength(node.base)) : node.dataBytes
   }
 
   /** The fields of a touched node are final for this transaction. */
@@ -98,7 +107,7 @@ export class PendingChanges {
   }
 
   create(
-    fields: Omit<PendingNode, 'base' | 'exists' | 'content' | 'digest'>,
+    fields: Omit<PendingNode, 'base' | 'exists' | 'dataBytes' | 'content' | 'digest'>,
     data: Buffer | null,
   ): void {
     const before = this.#nodes.get(fields.path)
@@ -107,10 +116,11 @@ export class PendingChanges {
     this.#remember(fields.path)
     this.#counts.changesQueued++
     const content = contentDigest(fields.path, data)
-    const node: PendingNode = { ...fields, base: 0, exists: true, content, digest: 0 }
+    const dataBytes = data === null ? 0 : data.length
+    const node: PendingNode = { ...fields, base: 0, exists: true, dataBytes, content, digest: 0 }
     this.#nodes.set(node.path, node)
     this.settle(node)
-    if (isSessionId(node.owner)) this.#noteEphemeral(node)
+    if (this.isEphemeral(node)) this.#noteEphemeral(node)
   }
 
   remove(node: PendingNode, zxid: bigint): void {
@@ -118,6 +128,11 @@ export class PendingChanges {
     node.exists = false
     this.#digest.subtract(node.digest)
     node.digest = 0
+  }
+
+  /** Whether a session owns the node: as the tree sees owners, with and without TTL nodes. */
+  isEphemeral(node: PendingNode): boolean {
+    return node.owner !== 0n && this.#tree.isSessionOwner(node.owner)
   }
 
   /** Paths of every ephemeral that the session will own when its next transaction applies (B-52). */
@@ -148,7 +163,7 @@ export class PendingChanges {
       if (before === null) this.#nodes.delete(path)
       else {
         this.#nodes.set(path, before)
-        if (before.exists && isSessionId(before.owner)) this.#noteEphemeral(before)
+        if (before.exists && this.isEphemeral(before)) this.#noteEphemeral(before)
       }
     }
     this.#digest.set(this.#undoDigest)
@@ -181,6 +196,7 @@ export class PendingChanges {
       aversion: tree.aversion(base),
       owner: tree.owner(base),
       numChildren: tree.numChildren(base),
+      dataBytes: -1,
       acl: tree.acl(base),
       content: null,
       digest: tree.nodeDigest(base),
@@ -211,11 +227,4 @@ export class PendingChanges {
 /** Nodes below `/zookeeper` are in no digest (quorum-protocol 8.3). */
 function isLeftOutOfDigest(path: string): boolean {
   return path.startsWith('/zookeeper/')
-}
-
-const CONTAINER_OWNER = -(1n << 63n)
-
-/** Whether a stored owner is a session: neither nobody nor the mark of a container or TTL node. */
-export function isSessionId(owner: bigint): boolean {
-  return owner !== 0n && owner !== CONTAINER_OWNER && BigInt.asUintN(64, owner) >> 56n !== 0xffn
 }

@@ -40,6 +40,7 @@ import { OP_LABELS } from './op-labels.ts'
 import { PendingChanges } from './pending-changes.ts'
 import { PipelineCounts } from './pipeline-counts.ts'
 import { Preparer, type Asker } from './prepare.ts'
+import { QuotaCheck, type QuotaExcess } from './quota-check.ts'
 import { Reads, writeEvent, type ReadMeter } from './reads.ts'
 import { error, RequestPreparer } from './request-preparer.ts'
 import { writeReply } from './write-replies.ts'
@@ -51,6 +52,7 @@ export interface PipelineSettings extends AuthenticationSettings {
   readonly extendedTypesEnabled: boolean
   readonly reconfigEnabled: boolean
   readonly digestEnabled: boolean
+  readonly enforceQuota: boolean
 }
 
 /** Where transactions go to become durable. */
@@ -68,6 +70,8 @@ export interface PipelineEdge extends ReadMeter {
   applied(txn: Txn, latencyMs: number): void
   /** An event of this type was sent to so many. */
   fired(type: number, watcherCount: number): void
+  /** A write goes beyond a quota. */
+  exceeded(excess: QuotaExcess): void
 }
 
 /** A transaction in flight. */
@@ -127,7 +131,8 @@ export class Pipeline {
     this.#edge = parts.edge
     this.#settings = parts.settings
     this.#changes = new PendingChanges(parts.tree, this.counts)
-    this.#preparer = new Preparer(this.#changes, parts.settings)
+    const quota = new QuotaCheck(parts.tree, parts.settings, parts.edge.exceeded)
+    this.#preparer = new Preparer(this.#changes, parts.settings, quota)
     this.#requests = new RequestPreparer(this.#changes, this.#preparer, parts.settings)
     this.#reads = new Reads(parts.tree, parts.watches, parts.settings, parts.edge)
     this.#authentication = new Authentication(parts.settings, this.counts, (link, why) =>

@@ -15,7 +15,8 @@ import { Code } from '../protocol/error-codes.ts'
 import { Op } from '../protocol/op-codes.ts'
 import { validatePath } from '../protocol/paths.ts'
 import type { TxnBody } from '../protocol/transactions.ts'
-import { isSessionId, type PendingChanges, type PendingNode } from './pending-changes.ts'
+import type { PendingChanges, PendingNode } from './pending-changes.ts'
+import type { QuotaCheck } from './quota-check.ts'
 
 export interface PrepareSettings {
   readonly schemes: ReadonlyMap<string, AuthScheme>
@@ -61,10 +62,12 @@ interface CreateKind {
 export class Preparer {
   readonly #changes: PendingChanges
   readonly #settings: PrepareSettings
+  readonly #quota: QuotaCheck
 
-  constructor(changes: PendingChanges, settings: PrepareSettings) {
+  constructor(changes: PendingChanges, settings: PrepareSettings, quota: QuotaCheck) {
     this.#changes = changes
     this.#settings = settings
+    this.#quota = quota
   }
 
   create(type: CreateOp, fields: CreateFields, asker: Asker): TxnBody | number {
@@ -82,9 +85,13 @@ export class Preparer {
     const path = kind.isSequential ? given + sequenceSuffix(parent.cversion) : given
     if (validatePath(path) !== null) return Code.badArguments
     if (this.#changes.get(path) !== undefined) return Code.nodeExists
-    if (this.#isEphemeral(parent)) return Code.noChildrenForEphemerals
-
+    if (this.#changes.isEphemeral(parent)) return Code.noChildrenForEphemerals
     const { data } = fields
+    if (this.#quota.isNeeded) {
+      const excess = this.#quota.check(path, 1, bytesOf(data))
+      if (excess !== Code.ok) return excess
+    }
+
     const parentCVersion = (parent.cversion + 1) | 0
     this.#changes.touch(parent, asker.zxid)
     // The counter stays where it is once it would overflow, and so does pzxid (client-protocol 4.3).
@@ -144,7 +151,7 @@ export class Preparer {
     const node = this.#changes.get(path)
     if (parent === undefined || node === undefined) return Code.noNode
     if (node.numChildren > 0) return Code.notEmpty
-    if (!mayBeReaped(node, asker.time) || this.#isEphemeral(node)) return Code.badVersion
+    if (!mayBeReaped(node, asker.time) || this.#changes.isEphemeral(node)) return Code.badVersion
     this.#remove(parent, node, asker.zxid)
     return { type: Op.deleteContainer, path }
   }
@@ -159,6 +166,10 @@ export class Preparer {
     const node = this.#changes.get(path)
     if (node === undefined) return Code.noNode
     if (!this.#may(Perm.write, node.acl, asker)) return Code.noAuth
+    if (this.#quota.isNeeded) {
+      const excess = this.#quota.check(path, 0, bytesOf(data) - this.#changes.dataBytes(node))
+      if (excess !== Code.ok) return excess
+    }
     if (!matches(version, node.version)) return Code.badVersion
     this.#changes.touch(node, asker.zxid)
     node.version = nextVersion(node.version)
@@ -223,11 +234,6 @@ export class Preparer {
     return isAllowed(acl, permission, asker.authIds, this.#settings.schemes)
   }
 
-  #isEphemeral(node: PendingNode): boolean {
-    if (node.owner === 0n || node.owner === CONTAINER_OWNER) return false
-    return !this.#settings.extendedTypesEnabled || isSessionId(node.owner)
-  }
-
   #createKind(type: CreateOp, { flags, ttl }: CreateFields): CreateKind | number {
     if (flags < 0 || flags > 6) return Code.badArguments
     const isTtl = flags === 5 || flags === 6
@@ -261,6 +267,10 @@ export function sequenceSuffix(cversion: number): string {
 export function nextVersion(version: number): number {
   const next = (version + 1) | 0
   return next === -1 ? 0 : next
+}
+
+function bytesOf(data: Buffer | null): number {
+  return data === null ? 0 : data.length
 }
 
 function matches(asked: number, actual: number): boolean {

@@ -43,6 +43,7 @@ export interface PeerParts {
   readonly idle: ExpiryBuckets<ClientConnection>
   readonly clock: Clock
   readonly files: FileSystem
+  readonly quotaRefusals: ReadonlyMap<string, number>
   readonly host: Host | null
   /** What changes while the peer runs. */
   readonly state: {
@@ -168,7 +169,7 @@ export class PeerView implements ServerView {
   }
 
   *connectionBuckets(): Iterable<Bucket<ClientLink>> {
-    const offsetMs = this.wallMs - this.nowMs
+    const offsetMs = this.wallMs - this.#parts.state.sessionMs()
     for (const [atMs, bucket] of this.#parts.idle.buckets()) {
       yield { atMs, wallMs: atMs + offsetMs, items: Array.from(bucket, ({ link }) => link) }
     }
@@ -183,6 +184,14 @@ export class PeerView implements ServerView {
     let count = 0
     for (const _ of this.#parts.tree.ephemeralSessions()) count++
     return count
+  }
+
+  get quotaRefusals(): ReadonlyMap<string, number> {
+    return this.#parts.quotaRefusals
+  }
+
+  quotaNodes(): ReturnType<Tree['quotaNodes']> {
+    return this.#parts.tree.quotaNodes()
   }
 
   async directorySizes(): Promise<{ data: number; log: number }> {

@@ -44,6 +44,7 @@ import { ClientConnection, type ConnectionHost } from './client-connection.ts'
 import type { FirstBytes } from './first-bytes.ts'
 import { LogLimiter } from './log-limiter.ts'
 import { PeerView } from './peer-view.ts'
+import { QuotaReports } from './quota-reports.ts'
 import { readSecret } from './secret-file.ts'
 import { reserveSessionIds } from './session-id-floor.ts'
 import type { ServerSettings } from './server-settings.ts'
@@ -91,6 +92,7 @@ export class Peer implements ConnectionHost {
   readonly #closers: (() => Promise<void>)[] = []
   readonly #ofLink = new WeakMap<ClientLink, ClientConnection>()
   readonly #strays = new LogLimiter()
+  readonly #quotaReports: QuotaReports
   readonly #idle: ExpiryBuckets<ClientConnection>
   readonly #sessionClock: SessionClock
   readonly #startedMs: number
@@ -124,7 +126,9 @@ export class Peer implements ConnectionHost {
     this.#sys = sys
     const nowMs = sys.clock.monotonicMs()
     this.#startedMs = nowMs
-    this.#idle = new ExpiryBuckets(settings.sessionlessCnxnTimeoutMs, nowMs)
+    this.#quotaReports = new QuotaReports(sys.log)
+    // By the clock of sessions, which starts at 0: a pause of ours cuts nobody off (F-19).
+    this.#idle = new ExpiryBuckets(settings.sessionlessCnxnTimeoutMs, 0)
     // A gap that counts in full: our own timer's period, and as much again for its lateness.
     this.#sessionClock = new SessionClock(settings.tickTimeMs, nowMs)
     this.failed = new Promise((_, reject) => (this.#reportFailure = reject))
@@ -183,6 +187,7 @@ export class Peer implements ConnectionHost {
         read: (bytes, start, end, dataBytes) =>
           this.#readMeter.noteRead(bytes, start, end, dataBytes),
         fired: (type, count) => this.metrics.watchersOf(type)?.add(count),
+        exceeded: (excess) => this.#quotaReports.note(excess, clock.monotonicMs()),
       },
       settings: {
         ...settings,
@@ -256,11 +261,12 @@ export class Peer implements ConnectionHost {
       idle: this.#idle,
       clock: this.#sys.clock,
       files: this.#sys.files,
+      quotaRefusals: this.#quotaReports.refused,
       host: this.#sys.host ?? null,
       state: {
         mode: () => this.mode,
         clientPort: () => this.clientPort,
-        sessionMs: () => this.#sessionClock.advance(this.#sys.clock.monotonicMs()),
+        sessionMs: () => this.#sessionMs(),
         lastSnapshot: () => this.#lastSnapshot,
         snapshotNow: () => this.#takeSnapshot(),
       },
@@ -313,7 +319,7 @@ export class Peer implements ConnectionHost {
       this.edgeCounts.connectionsRejected++
       return connection.abort(`more than ${maxCnxns} connections`)
     }
-    this.#idle.touch(connection, sessionlessCnxnTimeoutMs, this.#sys.clock.monotonicMs())
+    this.#idle.touch(connection, sessionlessCnxnTimeoutMs, this.#sessionMs())
   }
 
   #fail(error: StoreError): void {
@@ -334,7 +340,7 @@ export class Peer implements ConnectionHost {
     this.#pipeline.connect(connection.link, bytes, start, end)
     const { session } = connection.link
     const timeoutMs = session?.timeoutMs ?? this.settings.sessionlessCnxnTimeoutMs
-    this.#idle.touch(connection, timeoutMs, this.#sys.clock.monotonicMs())
+    this.#idle.touch(connection, timeoutMs, this.#sessionMs())
   }
 
   request(connection: ClientConnection, bytes: Buffer, start: number, end: number): void {
@@ -405,8 +411,11 @@ export class Peer implements ConnectionHost {
     this.#timer = this.#sys.clock.setTimer(this.settings.tickTimeMs / 2, () => this.#tick())
     this.#beginTurn()
     this.#pipeline.expireSessions()
-    for (const connection of this.#idle.due(this.#sys.clock.monotonicMs()))
-      this.#checkIdle(connection)
+    for (const connection of this.#idle.due(this.#sessionMs())) this.#checkIdle(connection)
+  }
+
+  #sessionMs(): number {
+    return this.#sessionClock.advance(this.#sys.clock.monotonicMs())
   }
 
   /** Removes containers and TTL nodes whose time has come, as many as a minute's share allows. */
@@ -425,7 +434,7 @@ export class Peer implements ConnectionHost {
     const { session, traffic } = connection.link
     if (session !== null && traffic.received !== connection.receivedAtCheck) {
       connection.receivedAtCheck = traffic.received
-      this.#idle.touch(connection, session.timeoutMs, this.#sys.clock.monotonicMs())
+      this.#idle.touch(connection, session.timeoutMs, this.#sessionMs())
     } else {
       this.edgeCounts.connectionsIdle++
       connection.abort('nothing was heard for too long')

@@ -80,6 +80,8 @@ export interface ServerSettings {
   readonly auth: AuthSettings
   readonly skipAcl: boolean
   readonly reconfigEnabled: boolean
+  /** Hard quotas refuse writes; without, what is beyond a quota is only reported. */
+  readonly enforceQuota: boolean
   /** How session passwords are made: by our secret (S-20), or as Apache does, from the id alone. */
   readonly sessionPasswords: 'secret' | 'apache'
   /** Bytes that may wait for a client that does not read, before its connection is closed (F-22). */
@@ -140,6 +142,7 @@ export function serverSettings(
     auth: defaultAuth,
     skipAcl: false,
     reconfigEnabled: false,
+    enforceQuota: false,
     sessionPasswords: 'secret',
     unsentBytesMax: 64 * 1024 * 1024,
     containerCheckIntervalMs: 60_000,

@@ -29,6 +29,34 @@ export function parseQuota(text: string): QuotaNumbers {
   return numbers
 }
 
+const LONG_MAX = 0x7fff_ffff_ffff_ffffn
+
+/**
+ * Reads limits or usage that decide about a write: as strictly as Apache, where text that it cannot
+ * read fails the write. Null: it cannot be read.
+ */
+export function readQuota(data: Buffer | null): QuotaNumbers | null {
+  if (data === null) return null
+  const numbers: QuotaNumbers = { count: -1, bytes: -1, countHardLimit: -1, byteHardLimit: -1 }
+  const pairs = javaSplit(data.toString(), /[,;]+/)
+  for (const pair of pairs) {
+    const [key, digits] = javaSplit(pair, /=/)
+    if (key === undefined || digits === undefined) return null
+    const value = digits === '' ? -1n : /^[+-]?\d+$/.test(digits) ? BigInt(digits) : null
+    if (value === null || value > LONG_MAX || value < ~LONG_MAX) return null
+    if (Object.hasOwn(numbers, key)) numbers[key as keyof QuotaNumbers] = Number(value) // just checked
+  }
+  return numbers
+}
+
+/** Java's `String#split`: what is empty at the end is left out. */
+function javaSplit(text: string, separator: RegExp): string[] {
+  const parts = text.split(separator)
+  if (text === '') return []
+  while (parts.at(-1) === '') parts.pop()
+  return parts
+}
+
 /** The text of zookeeper_stats. */
 export function usageText(count: number, bytes: number): string {
   return `count=${count},bytes=${bytes}`
@@ -72,6 +100,10 @@ export class QuotaPaths {
 
   delete(path: string): void {
     this.#paths.delete(path)
+  }
+
+  get size(): number {
+    return this.#paths.size
   }
 
   /** The longest of them that is `path` or an ancestor of it. */

@@ -43,7 +43,7 @@ import {
   LIMITS_NAME,
   limitsPath,
   movedUsageText,
-  parseQuota,
+  readQuota,
   QUOTA_ROOT,
   QuotaPaths,
   STATS_NAME,
@@ -83,7 +83,13 @@ export type Applied = {
   readonly results: Applied[] | null
 }
 
-export type Quota = { path: string; limits: QuotaNumbers; usage: QuotaNumbers }
+export type Quota = {
+  path: string
+  /** As written; null when that cannot be read. */
+  limits: QuotaNumbers | null
+  /** As counted; null when somebody has made it unreadable, undefined when it is not there. */
+  usage: QuotaNumbers | null | undefined
+}
 
 const SLASH = 0x2f
 const NO_BYTES = Buffer.alloc(0)
@@ -304,9 +310,14 @@ export class Tree {
     return this.#owners.ephemeralCount
   }
 
+  /** Whether a stored owner is a session: neither nobody nor the mark of a container or TTL node. */
+  isSessionOwner(owner: bigint): boolean {
+    return owner !== 0n && this.#owners.kindOf(owner) === 'session'
+  }
+
   /** Paths of the ephemerals of a session, in the order in which they were created. */
   *ephemeralsOf(sessionId: bigint): Generator<string> {
-    if (sessionId === 0n || this.#owners.kindOf(sessionId) !== 'session') return
+    if (!this.isSessionOwner(sessionId)) return
     for (const node of this.#owners.nodesOf(sessionId)) yield this.#store.pathOf(node)
   }
 
@@ -331,13 +342,36 @@ export class Tree {
   quotaFor(path: string): Quota | null {
     const subject = this.#quotas.covering(path)
     if (subject === null) return null
-    const textAt = (at: string): string => this.data(this.find(at))?.toString() ?? ''
-    if (this.find(limitsPath(subject)) === NO_NODE) return null
-    const hasUsage = this.find(statsPath(subject)) !== NO_NODE
+    const limits = this.find(limitsPath(subject))
+    if (limits === NO_NODE) return null
+    const usage = this.find(statsPath(subject))
     return {
       path: subject,
-      limits: parseQuota(textAt(limitsPath(subject))),
-      usage: parseQuota(hasUsage ? textAt(statsPath(subject)) : ''),
+      limits: readQuota(this.data(limits)),
+      usage: usage === NO_NODE ? undefined : readQuota(this.data(usage)),
+    }
+  }
+
+  /** Whether any path has limits: without, no write has to be looked at. */
+  get hasQuotas(): boolean {
+    return this.#quotas.size > 0
+  }
+
+  /**
+   * Limits and usage that lie in the quota tree, each with its subject: what metrics add up. Those
+   * that cannot be read are left out.
+   */
+  *quotaNodes(): Generator<{ path: string; isLimits: boolean; numbers: QuotaNumbers }> {
+    const nodes: NodeId[] = []
+    this.#visit(this.find(QUOTA_ROOT), (node) => {
+      if (this.#store.firstChild(node) === NO_NODE) nodes.push(node)
+    })
+    for (const node of nodes) {
+      const name = this.nameOf(node)
+      if (name !== LIMITS_NAME && name !== STATS_NAME) continue
+      const path = subjectOf(this.pathOf(node))
+      const numbers = readQuota(this.data(node))
+      if (path !== null && numbers !== null) yield { path, isLimits: name === LIMITS_NAME, numbers }
     }
   }
 

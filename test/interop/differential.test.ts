@@ -35,6 +35,8 @@ test.skipIf(missing !== null)(
     cleaning.defer(() => rmSync(folder, { recursive: true, force: true }))
     // Both answers of a server without an ensemble: disabled, or not implemented.
     const reconfigEnabled = SEED % 2 === 0
+    // Hard quotas refuse: what their usage is counted from must not be in flight (operations.ts).
+    const enforceQuota = SEED % 3 === 0
     await using theirs = await ServerProcess.start(
       apache([
         '-Dzookeeper.extendedTypesEnabled=true',
@@ -50,6 +52,7 @@ test.skipIf(missing !== null)(
           minSessionTimeout: 20_000,
           maxSessionTimeout: 60_000,
           reconfigEnabled: String(reconfigEnabled),
+          enforceQuota: String(enforceQuota),
         },
       },
     )
@@ -66,11 +69,13 @@ test.skipIf(missing !== null)(
         extendedTypesEnabled: true,
         superDigest: SUPER_DIGEST,
         reconfigEnabled,
+        enforceQuota,
         containerCheckIntervalMs: NEVER_MS,
       }),
       silent,
     )
-    const run = new LockStep({ oursPort: ours.clientPort!, apachePort: theirs.port }, SEED)
+    const servers = { oursPort: ours.clientPort!, apachePort: theirs.port }
+    const run = new LockStep(servers, SEED, { enforceQuota })
     const startedMs = performance.now()
     try {
       await run.run(OPS)
@@ -89,5 +94,6 @@ test.skipIf(missing !== null)(
     }
     // Every kind of operation came to be compared.
     if (OPS >= 20_000) expect(run.countsByType.size).toBeGreaterThan(25)
+    if (OPS >= 20_000 && enforceQuota) expect(run.quotaRefusals).toBeGreaterThan(50)
   },
 )

@@ -8,6 +8,7 @@ import { Reader } from '../../ensemble/jute/reader.ts'
 import { Writer } from '../../ensemble/jute/writer.ts'
 import type { RecordType } from '../../ensemble/jute/record.ts'
 import { ClientLink, WriterPool } from '../../ensemble/pipeline/client-link.ts'
+import type { QuotaExcess } from '../../ensemble/pipeline/quota-check.ts'
 import { Pipeline, type PipelineSettings } from '../../ensemble/pipeline/pipeline.ts'
 import { ConnectRequest, ConnectResponse } from '../../ensemble/protocol/connect.ts'
 import type { Txn } from '../../ensemble/protocol/transactions.ts'
@@ -26,17 +27,19 @@ export interface Reply {
 }
 
 export class PipelineBench {
-  readonly tree = new Tree({ extendedTypes: true })
+  readonly tree: Tree
   readonly sessions = new SessionTable(2000, 0)
   readonly watches = new Watches<ClientLink>()
   readonly passwords = secretPasswords(Buffer.from('a secret of thirty-two bytes....'))
   readonly txns: { txn: Txn; treeDigest: bigint | null }[] = []
   readonly closed: { link: ClientLink; why: string }[] = []
+  readonly excesses: QuotaExcess[] = []
   readonly pipeline: Pipeline
   nowMs = 1000
   wallMs = 1_700_000_000_000
 
-  constructor(settings: Partial<PipelineSettings> = {}) {
+  constructor(settings: Partial<PipelineSettings> = {}, { serverId = 1 } = {}) {
+    this.tree = new Tree({ extendedTypes: settings.extendedTypesEnabled ?? true })
     const schemes = new Map(
       [digestScheme('super:xQJmxLMiHGwaqBvst5y6rkB6HQs='), ipScheme].map((s) => [s.name, s]),
     )
@@ -45,7 +48,7 @@ export class PipelineBench {
       sessions: this.sessions,
       watches: this.watches,
       passwords: this.passwords,
-      sessionIds: new SessionIds({ serverId: 1, wallMs: this.wallMs, known: [] }),
+      sessionIds: new SessionIds({ serverId, wallMs: this.wallMs, known: [] }),
       log: { append: (txn, treeDigest) => this.txns.push({ txn, treeDigest }) },
       edge: {
         close: (link, why) => this.closed.push({ link, why }),
@@ -53,6 +56,7 @@ export class PipelineBench {
         applied: () => {},
         fired: () => {},
         read: () => {},
+        exceeded: (excess) => this.excesses.push(excess),
       },
       settings: {
         minSessionTimeoutMs: 4000,
@@ -61,6 +65,7 @@ export class PipelineBench {
         skipAcl: false,
         extendedTypesEnabled: true,
         reconfigEnabled: false,
+        enforceQuota: false,
         digestEnabled: true,
         sasl: null,
         enforcedSchemes: null,

@@ -195,6 +195,7 @@ export function serverSettingsOf(
     superDigest: settings['DigestAuthenticationProvider.superDigest'],
     skipAcl: settings.skipACL,
     reconfigEnabled: settings.reconfigEnabled,
+    enforceQuota: settings.enforceQuota,
     containerCheckIntervalMs: settings['znode.container.checkIntervalMs'],
     snapRetainCount:
       settings['autopurge.purgeInterval'] === 0 ? null : settings['autopurge.snapRetainCount'],

@@ -293,6 +293,20 @@ describe('sessions', () => {
     expect(eventOf(watcher.replies()[0]!)).toMatchObject({ type: 4, path: '/e' })
   })
 
+  test('without TTL nodes, a session with 0xff on top owns its ephemerals as any other (I-50)', () => {
+    const bench = new PipelineBench({ extendedTypesEnabled: false }, { serverId: 0xff })
+    const owner = bench.client()
+    expect(BigInt.asUintN(64, owner.link.session!.id) >> 56n).toBe(0xffn)
+    made(bench, owner, '/e')
+    owner.send(Op.create, create('/e/1', 1))
+    owner.send(Op.create, create('/e/1/child'))
+    owner.send(Op.closeSession)
+    expect(bench.txns.at(-1)!.txn).toMatchObject({ type: Op.closeSession, paths: ['/e/1'] })
+    bench.durable()
+    expect(owner.replies()[1]?.err).toBe(Code.noChildrenForEphemerals)
+    expect(bench.tree.find('/e/1')).toBe(0)
+  })
+
   test('a session expires once, after its timeout and not before (I-50, I-51, I-52)', () => {
     const bench = new PipelineBench()
     const client = bench.client()

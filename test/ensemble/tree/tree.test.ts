@@ -425,8 +425,10 @@ describe('quotas', () => {
     expect(tree.quotaFor('/q')?.path).toBe('/q')
     expect(tree.quotaFor('/qq')).toBeNull()
     expect(tree.quotaFor('/')).toBeNull()
+    expect(tree.hasQuotas).toBe(true)
     tree.apply(txn(6n, { type: 2, path: '/zookeeper/quota/q/zookeeper_limits' }), null)
     expect(tree.quotaFor('/q')).toBeNull()
+    expect(tree.hasQuotas).toBe(false)
   })
 
   test('change no stat and no digest by counting', () => {

@@ -38,6 +38,31 @@ const QUOTA_PATHS = [
   '/zookeeper/quota/b/zookeeper_limits',
   '/zookeeper/quota/b/zookeeper_stats',
 ]
+const HARD_LIMITS = [
+  'count=-1,bytes=-1=;byteHardLimit=-1;countHardLimit=4',
+  'count=-1,bytes=-1=;byteHardLimit=60;countHardLimit=-1',
+  'count=1,bytes=1=;byteHardLimit=200;countHardLimit=8',
+  'count=2,bytes=10',
+  'count=-1,bytes=-1=;byteHardLimit=0;countHardLimit=0',
+]
+const ODD_LIMITS = [
+  '',
+  ',',
+  ',count=1',
+  'count=1,',
+  'count=x',
+  'countHardLimit=+2',
+  'countHardLimit= 2',
+  'countHardLimit=2=9',
+  'countHardLimit==2',
+  'countHardLimit=',
+  '=5;countHardLimit=3',
+  '=',
+  'nonsense',
+  'byteHardLimit=9223372036854775807',
+  'byteHardLimit=9223372036854775808',
+  'countHardLimit=2;;,byteHardLimit=30',
+]
 const BAD_PATHS = [
   '',
   'a',
@@ -162,10 +187,13 @@ export class Inputs {
   /** Whether the next values are for a request that has others right behind it. */
   isPipelined = false
   readonly #random: RandomValues
+  readonly #hasOddQuotas: boolean
   readonly #known = new Map<string, Known>()
 
-  constructor(random: RandomValues) {
+  /** @param hasOddQuotas some limits cannot be read, which fails writes where quotas are enforced */
+  constructor(random: RandomValues, hasOddQuotas = false) {
     this.#random = random
+    this.#hasOddQuotas = hasOddQuotas
   }
 
   /** What an answer gave away. */
@@ -234,6 +262,11 @@ export class Inputs {
   data(path: string | null): Buffer | null {
     const random = this.#random
     if (path !== null && path.startsWith('/zookeeper/quota')) {
+      const isLimits = path.endsWith('_limits')
+      if (this.#hasOddQuotas && isLimits && random.bool()) {
+        const odd = random.below(5) === 0 ? ODD_LIMITS : HARD_LIMITS
+        return Buffer.from(random.pick(odd))
+      }
       const limits = ['count=3,bytes=100', 'count=-1,bytes=10', 'count=1,bytes=-1']
       return Buffer.from(
         random.pick([...limits, 'count=5,bytes=9=;byteHardLimit=90;countHardLimit=9']),

@@ -57,6 +57,8 @@ export class LockStep {
   readonly #closeZxids = new Set<bigint>()
   readonly acceptedCounts = new Map<string, number>()
   readonly countsByType = new Map<number, number>()
+  /** Writes that both refused for a quota. */
+  quotaRefusals = 0
   operations = 0
   events = 0
   #sessions = 0
@@ -64,10 +66,10 @@ export class LockStep {
   #mustRefuse = false
   #lastZxid = 0n
 
-  constructor(servers: Servers, seed: number) {
+  constructor(servers: Servers, seed: number, { enforceQuota = false } = {}) {
     this.#ports = [servers.oursPort, servers.apachePort]
     this.#seed = seed
-    this.#operations = new Operations(new RandomValues(seed))
+    this.#operations = new Operations(new RandomValues(seed), enforceQuota)
   }
 
   /** @throws Mismatch with everything that there is to know about it */
@@ -239,6 +241,7 @@ export class LockStep {
       return
     }
     const theirs = this.#views[1].answer(request.type, apache)
+    if (theirs.err === Code.quotaExceeded) this.quotaRefusals++
     let own = this.#views[0].answer(request.type, ours)
     if (request.mayShift && own.err === theirs.err && own.zxid === theirs.zxid + 1n) {
       this.#accept(accepted.undecodableWrite)

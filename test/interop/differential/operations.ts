@@ -65,12 +65,15 @@ const LONGS = [0n, 1n, -1n, 0x7fff_ffff_ffff_ffffn, -0x8000_0000_0000_0000n, 0xf
 export class Operations {
   readonly inputs: Inputs
   readonly #random: RandomValues
+  readonly #enforceQuota: boolean
   #xid = 1
   #lastZxid = 0n
 
-  constructor(random: RandomValues) {
+  /** @param enforceQuota hard quotas refuse writes: by what has been applied, so as timing has it */
+  constructor(random: RandomValues, enforceQuota = false) {
     this.#random = random
-    this.inputs = new Inputs(random)
+    this.#enforceQuota = enforceQuota
+    this.inputs = new Inputs(random, enforceQuota)
   }
 
   sawZxid(zxid: bigint): void {
@@ -90,7 +93,7 @@ export class Operations {
     if (roll < 19) return this.#one(slot, this.#request(Op.closeSession, EMPTY, { ends: true }))
     if (roll < 30) return this.#repair()
     if (roll < 200) {
-      const requests = Array.from({ length: 2 + random.below(6) }, () => this.#anyOp(true))
+      const requests = this.#pipelined(2 + random.below(6))
       return { kind: 'requests', slot, requests }
     }
     return this.#one(slot, this.#anyOp(false))
@@ -106,7 +109,7 @@ export class Operations {
     // Requests behind one that is refused may cost the refusal: the system resets the connection.
     const isWelcome = connect.sessionId === 'new' && connect.lastZxidSeen !== 'future'
     const count = isWelcome ? this.#random.below(4) : 0
-    const behind = Array.from({ length: count }, () => this.#anyOp(true))
+    const behind = this.#pipelined(count)
     return { kind: 'connect', connect, behind }
   }
 
@@ -125,6 +128,19 @@ export class Operations {
 
   #one(slot: number, request: Request): Step {
     return { kind: 'requests', slot, requests: [request] }
+  }
+
+  /** Requests behind one another: with enforced quotas, one write at most, and then reads. */
+  #pipelined(count: number): Request[] {
+    const requests: Request[] = []
+    let hasWrite = false
+    while (requests.length < count) {
+      const request = this.#anyOp(true)
+      if (this.#enforceQuota && hasWrite && WRITES.has(request.type)) continue
+      hasWrite ||= WRITES.has(request.type)
+      requests.push(request)
+    }
+    return requests
   }
 
   // -- requests --------------------------------------------------------------------------------------
