@@ -5,8 +5,9 @@
  *  1. It listens on loopback unless an address is set, and is off unless it is asked for
  *     (docs/decisions/0012-admin-off-or-loopback.md). On loopback only requests for a loopback name are
  *     answered: a web page elsewhere cannot reach it through a name of its own.
- *  2. The data leave only with credentials that may do everything on `/`. No command writes data.
- *  3. Requests are small and short; answers show no stack, and allow no other origin.
+ *  2. The data leave, and are replaced, only with credentials that may do everything on `/`.
+ *  3. Requests are small and short, but for the body of a restore, of which nothing is read before its
+ *     credentials are; answers show no stack, and allow no other origin.
  * Source: JettyAdminServer, Commands, 3.9.5 (client-protocol 10.3, 10.4).
  */
 import { Readable } from 'node:stream'
@@ -17,6 +18,7 @@ import fastify, {
   type HTTPMethods,
 } from 'fastify'
 import type { AdminSettings } from '../server/server-settings.ts'
+import { hex } from '../protocol/zxid.ts'
 import type { Logger } from '../sys/logger.ts'
 import { CommandRefusal, commands, NOT_SERVING, type Command, type Query } from './commands.ts'
 import { jsonText, JsonObject, type JsonValue } from './json-text.ts'
@@ -25,8 +27,6 @@ import type { ServerView } from './server-view.ts'
 const BODY_BYTES_MAX = 16_384
 const REQUEST_TIMEOUT_MS = 10_000
 const JSON_TYPE = 'application/json'
-const RESTORE_LATER =
-  'restore is not available yet: stop the servers and put the snapshot into an empty data directory'
 
 /** By name and alias. */
 const byName: ReadonlyMap<string, Command> = new Map(
@@ -43,6 +43,7 @@ export class AdminServer {
   readonly #log: Logger
   readonly #server: FastifyInstance
   #lastSnapshotMs = Number.NEGATIVE_INFINITY
+  #lastRestoreMs = Number.NEGATIVE_INFINITY
 
   constructor(view: ServerView, settings: AdminSettings, log: Logger) {
     this.#view = view
@@ -50,7 +51,9 @@ export class AdminServer {
     this.#log = log
     this.#server = fastify({
       bodyLimit: BODY_BYTES_MAX,
-      requestTimeout: REQUEST_TIMEOUT_MS,
+      // The body of a restore may take its time, but not fall silent: see connectionTimeout. Others' bodies
+      // are not read at all.
+      requestTimeout: 0,
       connectionTimeout: settings.idleTimeoutMs,
       keepAliveTimeout: settings.idleTimeoutMs,
       http: { headersTimeout: REQUEST_TIMEOUT_MS },
@@ -79,8 +82,15 @@ export class AdminServer {
       reply.header('x-content-type-options', 'nosniff')
       if (!this.#isForUs(request))
         return fail(reply, 403, null, 'the Host header names no loopback address')
-      // Bodies are for restore alone, which reads none yet.
       if (request.method === 'POST') return this.#post(request, reply)
+      // What is not read of a body must not be waited for.
+      const { headers } = request
+      if (
+        headers['transfer-encoding'] !== undefined ||
+        Number(headers['content-length'] ?? 0) > 0
+      ) {
+        reply.header('connection', 'close')
+      }
     })
     server.get(commandUrl, (_request, reply) => reply.send(Buffer.from(this.#index())))
     server.get(`${commandUrl}/`, (_request, reply) => reply.send(Buffer.from(this.#index())))
@@ -130,16 +140,60 @@ export class AdminServer {
     }
   }
 
-  #post(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  async #post(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     // What is not read of the body must not be taken for the next request.
     reply.header('connection', 'close')
     const path = pathOf(request)
     const prefix = `${this.#settings.commandUrl}/`
     if (path.startsWith(prefix) && RESTORE.includes(path.slice(prefix.length))) {
-      return fail(reply, 503, 'restore', RESTORE_LATER)
+      return this.#restore(request, reply)
     }
     reply.header('allow', 'GET, HEAD')
     return fail(reply, 405, null, 'only restore takes POST')
+  }
+
+  /** null: they may do everything; else they were answered with a refusal. */
+  #refuse(request: FastifyRequest, reply: FastifyReply, name: string): FastifyReply | null {
+    const { authorization } = request.headers
+    if (authorization === undefined) return missingAuth(reply, name)
+    const [scheme = '', auth = '', ...rest] = authorization.split(' ')
+    const may = rest.length > 0 ? null : this.#view.mayReadAll(scheme, auth, request.ip)
+    if (may === null) return fail(reply, 401, name, 'Not authenticated')
+    return may ? null : fail(reply, 403, name, 'Not authorized')
+  }
+
+  /** The body is the snapshot. Its reason to refuse is for the holder of the credentials to read. */
+  async #restore(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const { restoreEnabled, restoreIntervalMs } = this.#settings
+    const name = 'restore'
+    const refusal = this.#refuse(request, reply, name)
+    if (refusal !== null) return refusal
+    if (!restoreEnabled) return fail(reply, 503, name, null)
+    if (this.#view.mode === null) return answer(reply, name, [], NOT_SERVING)
+    const { headers } = request
+    if (
+      headers['transfer-encoding'] === undefined &&
+      Number(headers['content-length'] ?? 0) === 0
+    ) {
+      return fail(reply, 400, name, null)
+    }
+    const { nowMs, edgeCounts } = this.#view
+    if (nowMs - this.#lastRestoreMs < restoreIntervalMs) {
+      edgeCounts.restoresLimited++
+      return fail(reply, 429, name, null)
+    }
+    this.#lastRestoreMs = nowMs
+    const address = request.ip
+    try {
+      const { zxid } = await this.#view.restore(request.raw)
+      this.#log.warn({ zxid: hex(zxid), address }, 'restored at the request of an administrator')
+      return answer(reply, name, [['last_zxid', zxid]])
+    } catch (error) {
+      edgeCounts.restoresFailed++
+      const { message } = error as Error
+      this.#log.error({ error: message, address }, 'a snapshot could not be restored')
+      return fail(reply, 500, name, message)
+    }
   }
 
   /** Credentials first: without them nobody learns more than that they are needed. */
@@ -150,12 +204,8 @@ export class AdminServer {
   ): Promise<FastifyReply> {
     const { snapshotEnabled, snapshotIntervalMs } = this.#settings
     const name = 'snapshot'
-    const { authorization } = request.headers
-    if (authorization === undefined) return missingAuth(reply, name)
-    const [scheme = '', auth = '', ...rest] = authorization.split(' ')
-    const may = rest.length > 0 ? null : this.#view.mayReadAll(scheme, auth, request.ip)
-    if (may === null) return fail(reply, 401, name, 'Not authenticated')
-    if (!may) return fail(reply, 403, name, 'Not authorized')
+    const refusal = this.#refuse(request, reply, name)
+    if (refusal !== null) return refusal
     if (!snapshotEnabled) return fail(reply, 503, name, null)
     if (this.#view.mode === null) return answer(reply, name, [], NOT_SERVING)
     const { nowMs, edgeCounts } = this.#view

@@ -18,6 +18,8 @@ export class EdgeCounts {
   requestsPaused = 0
   snapshotsFailed = 0
   snapshotsLimited = 0
+  restoresFailed = 0
+  restoresLimited = 0
 }
 
 const basicNames = [

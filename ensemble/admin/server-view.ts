@@ -58,6 +58,8 @@ export interface ServerView {
   /** May the bearer of these credentials have all of the data? null: they are not accepted. */
   mayReadAll(scheme: string, auth: string, address: string): boolean | null
   takeSnapshot(): Promise<StoredSnapshot>
+  /** Goes back to a snapshot: all sessions end. @throws Error: the state is the one before */
+  restore(body: AsyncIterable<Buffer>): Promise<RestoredState>
   resetTraffic(): void
   resetConnections(): void
 }
@@ -81,8 +83,12 @@ export interface Bucket<Item> {
 
 export interface SnapshotInfo {
   readonly zxid: bigint
-  /** Of the wall clock; null for a snapshot of an earlier run. */
+  /** Of the wall clock; null when it is not known. */
   readonly takenMs: number | null
+}
+
+export interface RestoredState {
+  readonly zxid: bigint
 }
 
 /** A snapshot that is complete and durable. */

@@ -49,7 +49,6 @@ export function enforcedSchemesOf(settings: AuthKeys): readonly string[] | null 
 export function checkAuth(
   settings: Settings,
   refuse: (key: string, what: string, expected?: string, got?: string) => void,
-  note: (key: string, what: string) => void,
 ): void {
   for (const [name, className] of Object.entries(settings.authProvider)) {
     if (PROVIDERS[className] !== undefined) continue
@@ -69,20 +68,5 @@ export function checkAuth(
     const expected =
       className === undefined ? [...schemes].join(', ') : `authProvider.${scheme}=${className}`
     refuse(key, `the scheme ${scheme} is not there`, expected)
-  }
-  if (settings.skipACL) note('skipACL', 'nothing is protected: skipACL turns all ACL checks off')
-  for (const key of [
-    'DigestAuthenticationProvider.superDigest',
-    'superUser',
-    'X509AuthenticationProvider.superUser',
-  ] as const) {
-    if (settings[key] !== null) note(key, `${key}: somebody passes every ACL check`)
-  }
-  for (const name of Object.keys(settings.superUsers)) {
-    note(`superUser.${name}`, `superUser.${name}: somebody passes every ACL check`)
-  }
-  if (settings['IPAuthenticationProvider.usexforwardedfor']) {
-    const key = 'IPAuthenticationProvider.usexforwardedfor'
-    note(key, 'whoever reaches the admin server may say which address it has')
   }
 }

@@ -10,6 +10,8 @@ export interface Problem {
   readonly expected?: string | undefined
   /** What was probably meant. */
   readonly suggestion?: string | undefined
+  /** Allowed, and dangerous: whoever runs this must have meant it. */
+  readonly isDanger?: true
 }
 
 /** The candidate closest to `word`, if it is close enough to have been meant. */

@@ -55,7 +55,6 @@ export function checkRelations(
   checkAuth(
     settings,
     (key, what, expected, got) => void problems.push({ ...at(key), what, expected, got }),
-    (key, what) => void notes.push({ ...at(key), what }),
   )
   checkEnsemble(settings, where, problems, notes, refuse)
   for (const { sid, line, column } of members.servers) {

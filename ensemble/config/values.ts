@@ -86,3 +86,46 @@ export function choice<const T extends string>(...choices: readonly T[]): Parse<
       : { value: found }
   }
 }
+
+const CRON_FIELDS = [
+  { name: 'second', least: 0, most: 59, words: [] },
+  { name: 'minute', least: 0, most: 59, words: [] },
+  { name: 'hour', least: 0, most: 23, words: [] },
+  { name: 'day of the month', least: 1, most: 31, words: [] },
+  {
+    name: 'month',
+    least: 1,
+    most: 12,
+    words: 'jan feb mar apr may jun jul aug sep oct nov dec'.split(' '),
+  },
+  { name: 'day of the week', least: 0, most: 7, words: 'sun mon tue wed thu fri sat'.split(' ') },
+] as const
+
+/** Five fields of cron text, or six with seconds in front. */
+export const cron: Parse<string> = (text) => {
+  const fields = text.trim().split(/\s+/)
+  if (fields.length < 5 || fields.length > 6) {
+    return { expected: 'five fields: minute, hour, day of the month, month, day of the week' }
+  }
+  for (const [index, field] of fields.entries()) {
+    const { name, least, most, words } = CRON_FIELDS[index + 6 - fields.length]!
+    const numberOf = (word: string): number => {
+      const named = words.findIndex((known) => known === word.toLowerCase())
+      return named >= 0 ? named + least : /^\d{1,2}$/.test(word) ? Number(word) : Number.NaN
+    }
+    const isPart = (part: string): boolean => {
+      const match = /^(\*|(\w+)(?:-(\w+))?)(?:\/([1-9]\d?))?$/.exec(part)
+      if (match === null) return false
+      if (match[1] === '*') return true
+      const first = numberOf(match[2] ?? '')
+      const last = match[3] === undefined ? first : numberOf(match[3])
+      return first >= least && last <= most && first <= last
+    }
+    if (!field.split(',').every(isPart)) {
+      return {
+        expected: `for the ${name}: *, numbers from ${least} to ${most}, ranges, lists or */n`,
+      }
+    }
+  }
+  return { value: fields.join(' ') }
+}

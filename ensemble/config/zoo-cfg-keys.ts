@@ -9,6 +9,7 @@
  */
 import {
   choice,
+  cron,
   decimal,
   flag,
   host,
@@ -103,7 +104,12 @@ export const fileKeys = {
   syncEnabled: setting(flag, true, 'Observers write a log and snapshots.'),
   dynamicConfigFile: setting(text, null, 'File with the server list that reconfig changes.'),
   'autopurge.snapRetainCount': setting(int(0), 3, 'Snapshots kept by the purge; at least 3.'),
-  'autopurge.purgeInterval': setting(natural, 0, 'Hours between purges; 0 is off.'),
+  'autopurge.purgeInterval': setting(natural, 0, 'Hours between purges; an explicit 0 is off.'),
+  'autopurge.schedule': setting(
+    cron,
+    null,
+    'Ours: when to purge, as cron text such as 30 3 * * *; purgeInterval does not count then.',
+  ),
   standaloneEnabled: setting(flag, true, 'One server line means a server on its own.'),
   reconfigEnabled: setting(flag, false, 'Members may be changed at run time.'),
   sslQuorum: setting(flag, false, 'TLS between servers.'),

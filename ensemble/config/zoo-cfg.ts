@@ -11,6 +11,7 @@
  *
  * Source: QuorumPeerConfig#parse, #parseProperties, #setupQuorumPeerConfig, 3.9.5.
  */
+import { dangersOf } from './dangers.ts'
 import { nearest, type Problem } from './problem.ts'
 import { parseProperties, type Property } from './properties.ts'
 import { checkRelations, placeOf } from './relations.ts'
@@ -128,6 +129,7 @@ export function parseZooCfg(text: string, file: string, context: ZooCfgContext =
   const settings = derive(values, named, members, file, origins, problems, notes)
   const membersFile = values.has('dynamicConfigFile') ? (context.dynamic?.file ?? file) : file
   checkRelations(settings, { file, membersFile, origins }, problems, notes)
+  notes.push(...dangersOf(settings, file, origins))
   return { settings, problems, notes, origins }
 }
 
@@ -172,7 +174,10 @@ function readFlags(
       origins.set(key, 'flag')
     } else if (name.startsWith('zookeeper.')) {
       const rest = name.slice('zookeeper.'.length)
-      if (assignNamed(rest, value, named)) continue
+      if (assignNamed(rest, value, named)) {
+        origins.set(rest, 'flag')
+        continue
+      }
       const what = Object.hasOwn(fileKeys, rest) ? 'is read from the file only' : 'is not known'
       const suggestion = nearest(name, byProperty.keys())
       notes.push({ ...place, what: `-D${name} ${what}, and has no effect`, suggestion })

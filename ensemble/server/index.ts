@@ -4,6 +4,7 @@
 import type { Logger } from '../sys/logger.ts'
 import { nodeHost } from '../sys/node-host.ts'
 import { lockDirectory } from '../sys/node-directory-lock.ts'
+import { nodeSchedules } from '../sys/node-schedules.ts'
 import { nodeSys } from '../sys/node-sys.ts'
 import { pinoLogger } from '../sys/pino-logger.ts'
 import { StoreError } from '../store/store-error.ts'
@@ -11,6 +12,7 @@ import { startPeer, type Peer } from './peer.ts'
 import { serverSettings, type ServerSettings } from './server-settings.ts'
 
 export { Peer, startPeer, type PeerSys } from './peer.ts'
+export type { RetentionSettings } from './retention.ts'
 export {
   serverSettings,
   defaultAuth,
@@ -37,7 +39,11 @@ export async function startServer(
     throw new StoreError(why, { file: settings.dataDir })
   }
   try {
-    const peer = await startPeer(serverSettings(settings), { ...nodeSys(log), host: nodeHost })
+    const peer = await startPeer(serverSettings(settings), {
+      ...nodeSys(log),
+      host: nodeHost,
+      schedules: nodeSchedules,
+    })
     peer.onClosed(unlock)
     return peer
   } catch (error) {

@@ -1,6 +1,7 @@
 /** What administration sees of a peer: see `admin/server-view.ts`. */
 import type {
   Bucket,
+  RestoredState,
   ServerMode,
   ServerView,
   SnapshotInfo,
@@ -52,6 +53,7 @@ export interface PeerParts {
     sessionMs(): number
     lastSnapshot(): SnapshotInfo | null
     snapshotNow(): Promise<WrittenSnapshot>
+    restore(body: AsyncIterable<Buffer>): Promise<RestoredState>
   }
 }
 
@@ -62,9 +64,14 @@ const PIECE_BYTES = 256 * 1024
 export class PeerView implements ServerView {
   /** ZooTrace's default: client requests, sessions, client pings and warnings. */
   traceMask = 306n
-  readonly #parts: PeerParts
+  #parts: PeerParts
 
   constructor(parts: PeerParts) {
+    this.#parts = parts
+  }
+
+  /** From now on this is what there is to see. */
+  show(parts: PeerParts): void {
     this.#parts = parts
   }
 
@@ -206,7 +213,8 @@ export class PeerView implements ServerView {
   mayReadAll(scheme: string, auth: string, address: string): boolean | null {
     const { schemes, tree } = this.#parts
     const found = schemes.get(scheme)
-    if (found === undefined) return null
+    // No more than a word: enough for those that look at the connection, such as ip.
+    if (found === undefined || (auth === '' && scheme === 'digest')) return null
     const proven =
       scheme === 'ip' ? [{ scheme, id: address }] : found.authenticate(Buffer.from(auth), [])
     if (proven === null || proven === 'close' || proven.length === 0) return null
@@ -219,6 +227,10 @@ export class PeerView implements ServerView {
     const { name, zxid, sizeBytes } = await state.snapshotNow()
     const path = join(this.settings.dataDir, 'version-2', name)
     return { zxid, sizeBytes, takenMs: clock.wallMs(), read: () => pieces(files, path, sizeBytes) }
+  }
+
+  restore(body: AsyncIterable<Buffer>): Promise<RestoredState> {
+    return this.#parts.state.restore(body)
   }
 
   resetTraffic(): void {

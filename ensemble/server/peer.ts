@@ -13,7 +13,7 @@
 import { startHttpServices, type HttpServices } from '../admin/http-services.ts'
 import { NamespaceMeter } from '../admin/namespace-meter.ts'
 import { EdgeCounts, ServerMetrics } from '../admin/server-metrics.ts'
-import type { ServerView, SnapshotInfo } from '../admin/server-view.ts'
+import type { RestoredState, ServerView, SnapshotInfo } from '../admin/server-view.ts'
 import { Traffic } from '../admin/traffic.ts'
 import { answerWord } from '../admin/four-letter-words.ts'
 import { SaslAuthenticator, saslScheme } from '../auth/sasl.ts'
@@ -31,20 +31,30 @@ import {
   type SessionPasswords,
 } from '../session/session-passwords.ts'
 import { SessionTable } from '../session/session-table.ts'
-import { openStore, type Store } from '../store/store.ts'
-import type { StoreError } from '../store/store-error.ts'
+import {
+  receiveSnapshot,
+  refusalOf,
+  storeRestored,
+  type SnapshotContents,
+} from '../store/restore.ts'
+import { FREE_BYTES_MIN, openStore, type Store } from '../store/store.ts'
+import { StoreError } from '../store/store-error.ts'
+import { parseSnapshotName, VERSION_DIRECTORY } from '../store/file-names.ts'
 import type { WrittenSnapshot } from '../store/snapshot-writer.ts'
 import type { Timer } from '../sys/clock.ts'
 import type { Host } from '../sys/host.ts'
 import type { Listener } from '../sys/network.ts'
+import { join } from '../sys/paths.ts'
+import type { Schedules } from '../sys/schedules.ts'
 import type { Sys } from '../sys/sys.ts'
 import type { Tree } from '../tree/tree.ts'
 import { Watches } from '../tree/watches.ts'
 import { ClientConnection, type ConnectionHost } from './client-connection.ts'
 import type { FirstBytes } from './first-bytes.ts'
 import { LogLimiter } from './log-limiter.ts'
-import { PeerView } from './peer-view.ts'
+import { PeerView, type PeerParts } from './peer-view.ts'
 import { QuotaReports } from './quota-reports.ts'
+import { Retention } from './retention.ts'
 import { readSecret } from './secret-file.ts'
 import { reserveSessionIds } from './session-id-floor.ts'
 import type { ServerSettings } from './server-settings.ts'
@@ -54,6 +64,8 @@ import { SERVER_VERSION } from './version.ts'
 export type PeerSys = Pick<Sys, 'clock' | 'random' | 'network' | 'files' | 'log'> & {
   /** For people to read; absent in a simulated world. */
   readonly host?: Host
+  /** Times of day; absent in a simulated world. */
+  readonly schedules?: Schedules
 }
 
 /** A lone server's id in session ids, as Apache's. */
@@ -106,6 +118,7 @@ export class Peer implements ConnectionHost {
   readonly #writeMeter = new NamespaceMeter(this.metrics.sets.write_per_namespace)
 
   #view!: PeerView
+  #hasView = false
   #http: HttpServices | null = null
   #lastSnapshot: SnapshotInfo | null = null
   #store!: Store
@@ -120,6 +133,12 @@ export class Peer implements ConnectionHost {
   #isServing = false
   #isStoreOpen = false
   #snapshotting: Promise<void> | null = null
+  #retention!: Retention
+  #isClosing = false
+  #isRestoring = false
+  /** While the data are replaced: nobody is served, and the peer does not close before its end. */
+  #switching: Promise<unknown> | null = null
+  #onLastClosed: (() => void) | null = null
 
   constructor(settings: ServerSettings, sys: PeerSys) {
     this.settings = settings
@@ -138,6 +157,17 @@ export class Peer implements ConnectionHost {
   // -- life ----------------------------------------------------------------------------------------
 
   async start(): Promise<void> {
+    const { settings } = this
+    await this.#open(settings.clientPort)
+    this.#sys.log.info({ zxid: hex(this.lastZxid), clientPort: this.clientPort }, 'serving')
+    // Clients are served already: what administration needs is loaded behind their backs.
+    if (settings.admin !== null || settings.metrics !== null) {
+      this.#http = await startHttpServices(this.#view, settings, this.#sys.log)
+    }
+  }
+
+  /** Recovers what is on disk, and serves it. */
+  async #open(clientPort: number | null): Promise<void> {
     const { settings } = this
     const { clock, files, random, log } = this.#sys
     const opened = await openStore(
@@ -201,33 +231,112 @@ export class Peer implements ConnectionHost {
     const { basic } = this.metrics
     basic.dbinittime.add(Math.round(nowOpenedMs - this.#startedMs))
     basic.startup_txns_loaded.add(opened.replayedCount)
-    this.#view = this.#makeView(schemes)
+    this.#lastSnapshot = await this.#snapshotOnDisk(opened.snapshot)
+    this.#showView(schemes)
     this.#isServing = true
     // Ephemerals of sessions that nobody has: their end is a transaction like any other (I-54).
     this.#beginTurn()
     for (const id of opened.orphanSessions) this.#pipeline.endOrphan(id)
-    await this.#listen()
+    await this.#listen(clientPort)
     this.#tick()
     this.#reapTimer = clock.setTimer(settings.containerCheckIntervalMs, () => this.#reap())
-    log.info({ zxid: hex(this.lastZxid), clientPort: this.clientPort }, 'serving')
-    // Clients are served already: what administration needs is loaded behind their backs.
-    if (settings.admin !== null || settings.metrics !== null) {
-      this.#http = await startHttpServices(this.#view, settings, log)
-    }
+    const store = this.#store
+    this.#retention = new Retention({
+      settings: settings.retention,
+      createdByUs: opened.createdByUs,
+      purge: (snapshots) => store.purge(snapshots),
+      schedules: this.#sys.schedules ?? null,
+      wallMs: () => clock.wallMs(),
+      log,
+    })
+    void this.#retention.start()
   }
 
   /** Stops to serve; everything acknowledged is durable already. */
   async close(): Promise<void> {
+    this.#isClosing = true
+    await this.#switching?.catch(() => {})
+    await this.#stop('the server is closing')
+    await this.#http?.close()
+    for (const release of this.#closers) await release()
+    this.#sys.log.info({ zxid: hex(this.lastZxid) }, 'closed')
+  }
+
+  /** Ends what `#open` began; what was appended is durable then. */
+  async #stop(why: string): Promise<void> {
     this.#isServing = false
     this.#timer?.cancel()
     this.#reapTimer?.cancel()
+    this.#retention?.stop()
     await this.#listener?.close()
-    await this.#http?.close()
-    for (const connection of this.#connections) connection.abort('the server is closing')
+    for (const connection of this.#connections) connection.abort(why)
     while (this.#snapshotting !== null) await this.#snapshotting
-    await this.#store.close()
-    for (const release of this.#closers) await release()
-    this.#sys.log.info({ zxid: hex(this.lastZxid) }, 'closed')
+    if (this.#isStoreOpen) await this.#store.close()
+    this.#isStoreOpen = false
+  }
+
+  /**
+   * Goes back to a snapshot that somebody sends, as a new history (store/restore.ts). All sessions end.
+   * Until the snapshot is read and found fit everything goes on; then nobody is served until the new
+   * state is, or the old one where the disk did not take the new.
+   *
+   * @throws SnapshotError, StoreError: the state is the one before
+   */
+  async restore(body: AsyncIterable<Buffer>): Promise<RestoredState> {
+    if (!this.#isServing || this.#isRestoring || this.#isClosing) {
+      throw new Error('the server is starting, closing or restoring already')
+    }
+    this.#isRestoring = true
+    try {
+      const { dataDir } = this.settings
+      const limits = { dataDir, freeBytesMin: FREE_BYTES_MIN }
+      const contents = await receiveSnapshot(body, limits, this.#sys)
+      const refusal = refusalOf(contents)
+      if (refusal !== null) throw new StoreError(refusal, { file: 'the snapshot' })
+      if (!this.#isServing || this.#isClosing) throw new Error('the server is closing')
+      const switching = this.#switchTo(contents)
+      this.#switching = switching
+      return await switching
+    } finally {
+      this.#isRestoring = false
+      this.#switching = null
+    }
+  }
+
+  async #switchTo(contents: SnapshotContents): Promise<RestoredState> {
+    const { clock, files, log } = this.#sys
+    const { dataDir, digestEnabled, snapshotStream: stream } = this.settings
+    const startedMs = clock.monotonicMs()
+    const { clientPort } = this
+    const before = hex(this.lastZxid)
+    log.warn({ zxid: before }, 'a snapshot is restored: all sessions end')
+    await this.#stop('a snapshot is restored')
+    // Their ends must not be told to the pipeline that comes.
+    if (this.#connections.size > 0) {
+      await new Promise<void>((resolve) => (this.#onLastClosed = resolve))
+    }
+    this.#dirty.length = 0
+    try {
+      const seen = [this.#store.lastAppendedZxid]
+      const to = { dataDir, seen, digestEnabled, stream }
+      const { zxid, sessionsDropped, ephemeralsDropped } = await storeRestored(contents, to, {
+        files,
+        clock,
+      })
+      log.warn(
+        { zxid: hex(zxid), before, sessionsDropped, ephemeralsDropped },
+        'snapshot restored: a new history begins',
+      )
+      return { zxid }
+    } finally {
+      try {
+        await this.#open(clientPort < 0 ? null : clientPort)
+        this.metrics.basic.restore_time.add(Math.round(clock.monotonicMs() - startedMs))
+      } catch (error) {
+        // Old or new, the state is whole on disk, and for the next start to serve.
+        this.#fail(error as Error, 'what is on disk cannot be served')
+      }
+    }
   }
 
   /** Gives up a start that failed half way: a port that is taken leaves no store open. */
@@ -244,8 +353,9 @@ export class Peer implements ConnectionHost {
     return this.close()
   }
 
-  #makeView(schemes: ReadonlyMap<string, AuthScheme>): PeerView {
-    return new PeerView({
+  /** Administration keeps its view while what it shows is replaced. */
+  #showView(schemes: ReadonlyMap<string, AuthScheme>): void {
+    const parts: PeerParts = {
       settings: this.settings,
       version: this.version,
       startedMs: this.#startedMs,
@@ -269,8 +379,20 @@ export class Peer implements ConnectionHost {
         sessionMs: () => this.#sessionMs(),
         lastSnapshot: () => this.#lastSnapshot,
         snapshotNow: () => this.#takeSnapshot(),
+        restore: (body) => this.restore(body),
       },
-    })
+    }
+    if (this.#hasView) return this.#view.show(parts)
+    this.#view = new PeerView(parts)
+    this.#hasView = true
+  }
+
+  /** What `last_snapshot` tells before one was taken in this run: the one that was read. */
+  async #snapshotOnDisk(name: string | null): Promise<SnapshotInfo | null> {
+    const zxid = name === null ? undefined : parseSnapshotName(name)?.zxid
+    if (name === null || zxid === undefined) return null
+    const stat = await this.#sys.files.stat(join(this.settings.dataDir, VERSION_DIRECTORY, name))
+    return { zxid, takenMs: stat?.modifiedMs ?? null }
   }
 
   async #passwords(): Promise<SessionPasswords> {
@@ -278,8 +400,8 @@ export class Peer implements ConnectionHost {
     return secretPasswords(await readSecret(this.settings.dataDir, this.#sys))
   }
 
-  async #listen(): Promise<void> {
-    const { clientPort, clientPortAddress, clientPortListenBacklog } = this.settings
+  async #listen(clientPort: number | null): Promise<void> {
+    const { clientPortAddress, clientPortListenBacklog } = this.settings
     if (clientPort === null) return
     this.#listener = await this.#sys.network.listen(
       {
@@ -322,8 +444,8 @@ export class Peer implements ConnectionHost {
     this.#idle.touch(connection, sessionlessCnxnTimeoutMs, this.#sessionMs())
   }
 
-  #fail(error: StoreError): void {
-    this.#sys.log.fatal({ error: error.message }, 'the log has failed, nothing can be acknowledged')
+  #fail(error: Error, what = 'the log has failed, nothing can be acknowledged'): void {
+    this.#sys.log.fatal({ error: error.message }, what)
     this.#isServing = false
     this.#timer?.cancel()
     this.#reapTimer?.cancel()
@@ -476,11 +598,7 @@ export class Peer implements ConnectionHost {
     }
     this.metrics.basic.snapshottime.add(Math.round(clock.monotonicMs() - startedMs))
     this.#lastSnapshot = { zxid: outcome.zxid, takenMs: clock.wallMs() }
-    if (this.settings.snapRetainCount !== null) {
-      await this.#store.purge(this.settings.snapRetainCount).catch((error: Error) => {
-        this.#sys.log.error({ error: error.message }, 'old snapshots could not be removed')
-      })
-    }
+    await this.#retention.afterSnapshot()
     return outcome
   }
 
@@ -538,6 +656,7 @@ export class Peer implements ConnectionHost {
 
   closed(connection: ClientConnection, why: string): void {
     this.#connections.delete(connection)
+    if (this.#connections.size === 0) this.#onLastClosed?.()
     this.#crowded.delete(connection)
     this.#idle.remove(connection)
     const address = connection.socket.remoteAddress

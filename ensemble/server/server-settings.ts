@@ -5,6 +5,7 @@
  */
 import type { SaslUsers } from '../auth/sasl.ts'
 import type { DigestAlgorithm } from '../auth/schemes.ts'
+import type { RetentionSettings } from './retention.ts'
 
 /** The HTTP admin server. */
 export interface AdminSettings {
@@ -17,6 +18,9 @@ export interface AdminSettings {
   readonly snapshotEnabled: boolean
   /** At least so long between two snapshots that are handed out. */
   readonly snapshotIntervalMs: number
+  readonly restoreEnabled: boolean
+  /** At least so long between two tries to restore. */
+  readonly restoreIntervalMs: number
 }
 
 /** The endpoint for Prometheus. */
@@ -88,8 +92,8 @@ export interface ServerSettings {
   readonly unsentBytesMax: number
   /** Milliseconds between two looks for container and TTL nodes that can go. */
   readonly containerCheckIntervalMs: number
-  /** Snapshots to keep; null leaves all. */
-  readonly snapRetainCount: number | null
+  /** When old snapshots and logs go. */
+  readonly retention: RetentionSettings
   /** null: no HTTP administration. */
   readonly admin: AdminSettings | null
   /** null: metrics are shown by administration only. */
@@ -146,7 +150,7 @@ export function serverSettings(
     sessionPasswords: 'secret',
     unsentBytesMax: 64 * 1024 * 1024,
     containerCheckIntervalMs: 60_000,
-    snapRetainCount: null,
+    retention: { kind: 'own-directory', snapshots: 3 },
     admin: null,
     metrics: null,
     initialConfiguration: null,

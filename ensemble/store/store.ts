@@ -68,7 +68,7 @@ const MIB = 1024 * 1024
 const PREALLOC_BYTES = 64 * MIB
 const SNAP_COUNT = 100_000
 const SNAP_SIZE_LIMIT_BYTES = 4096 * MIB
-const FREE_BYTES_MIN = 4 * MIB
+export const FREE_BYTES_MIN = 4 * MIB
 const RECENT_MAX = 500
 
 /** Recovers what is in the directories and opens them for writing. @throws StoreError */

@@ -27,6 +27,8 @@ export interface FileSystem {
 export interface FileStat {
   readonly sizeBytes: number
   readonly isDirectory: boolean
+  /** Of the wall clock; absent where nothing keeps it. */
+  readonly modifiedMs?: number
 }
 
 export interface File {

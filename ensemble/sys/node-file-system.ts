@@ -20,7 +20,11 @@ export const nodeFileSystem: FileSystem = {
   async stat(path) {
     try {
       const found = await fs.stat(path)
-      return { sizeBytes: found.size, isDirectory: found.isDirectory() }
+      return {
+        sizeBytes: found.size,
+        isDirectory: found.isDirectory(),
+        modifiedMs: found.mtimeMs,
+      }
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
       throw error

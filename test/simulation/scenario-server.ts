@@ -188,7 +188,10 @@ class ServerRun {
       sessionPasswords: options.sessionPasswords,
       digestEnabled: options.digestEnabled,
       containerCheckIntervalMs: options.containerCheckIntervalMs,
-      snapRetainCount: options.snapRetainCount,
+      retention:
+        options.snapRetainCount === null
+          ? { kind: 'never' }
+          : { kind: 'own-directory', snapshots: options.snapRetainCount },
     })
   }
 

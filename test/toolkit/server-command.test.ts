@@ -210,6 +210,26 @@ test('server: JSON lines, SIGTERM ends it with 0', async () => {
   expect(messages.toSorted()).toEqual(['closed', 'serving', 'stopping'])
 })
 
+test('a dangerous setting is warned of at the start and by check, without its value (S-7, S-16)', async () => {
+  const path = zooCfg('open.cfg', [
+    'tickTime=500',
+    `dataDir=${join(directory, 'open')}`,
+    `clientPort=${(await freePorts(1))[0]}`,
+    'clientPortAddress=127.0.0.1',
+    'skipACL=yes',
+    'DigestAuthenticationProvider.superDigest=super:canary',
+  ])
+  const checked = await howdah('check', path)
+  expect(checked.status).toBe(0)
+  expect(checked.out).toContain(`WARNING: ${path}:5:1: skipACL: no ACL is checked`)
+  expect(checked.out).toContain(`WARNING: ${path}:6:1: DigestAuthenticationProvider.superDigest: `)
+  const { out } = await run(['server', path], (line, kill) => {
+    if (line.includes('"serving"')) kill('SIGTERM')
+  })
+  expect(out.match(/"msg":"WARNING: a dangerous setting"/g)).toHaveLength(2)
+  expect(checked.out + out).not.toContain('canary')
+})
+
 test('server: a data directory that cannot be used ends it with 3, a taken port with 1, in one line', async () => {
   const blocked = join(directory, 'blocked')
   writeFileSync(blocked, 'a file')

@@ -5,7 +5,7 @@ import { fileOf, loadFile } from '../setup/find.ts'
 import { groupSettings } from '../setup/group-settings.ts'
 import { withoutSecrets, type LoadedSetUp } from '../setup/load.ts'
 import { planOf } from '../setup/plan.ts'
-import { formatProblem, printable, SetUpError } from '../setup/problem.ts'
+import { formatProblem, printable, SetUpError, type Problem } from '../setup/problem.ts'
 import { isYaml, readServerFile, readYamlServer } from '../setup/server-file.ts'
 import { formatMs, groupTimes } from '../setup/times.ts'
 
@@ -34,7 +34,7 @@ function checkYaml(path: string, args: Arguments, io: Io): number {
     const options = { sid: Number(sid), env: io.env, properties: new Map<string, string>() }
     notes.push(...readYamlServer(loaded, { ...options, file: path }).notes)
   }
-  for (const note of notes) io.out(`note: ${formatProblem(note)}\n`)
+  for (const note of notes) io.out(noteLine(note))
   if (args.has('plan')) printPlan(loaded, io)
   else printTimes(loaded, io)
   io.out(`${path}: no problems\n`)
@@ -46,9 +46,13 @@ function checkZooCfg(path: string, args: Arguments, io: Io): number {
     throw new CommandError('--explain and --plan need a YAML', Exit.usage)
   }
   const { notes } = readServerFile([path], { sid: null, env: io.env, properties: new Map() })
-  for (const note of notes) io.out(`note: ${formatProblem(note)}\n`)
+  for (const note of notes) io.out(noteLine(note))
   io.out(`${path}: no problems\n`)
   return Exit.done
+}
+
+function noteLine(note: Problem): string {
+  return `${note.isDanger === true ? 'WARNING' : 'note'}: ${formatProblem(note)}\n`
 }
 
 function explainKey(

@@ -10,7 +10,11 @@ const ServerExit = { done: 0, unexpected: 1, configuration: 2, dataDirectory: 3 
 export async function run(args: Arguments, io: Io): Promise<number> {
   const { settings, notes } = read(args, io)
   const log = foregroundLog(io)
-  for (const note of notes) log.warn({ note: formatProblem(note) }, 'note on the configuration')
+  for (const note of notes) {
+    const text = formatProblem(note)
+    if (note.isDanger === true) log.warn({ danger: text }, 'WARNING: a dangerous setting')
+    else log.warn({ note: text }, 'note on the configuration')
+  }
   // Loaded only now: a file with problems is refused before that.
   const { startServer } = await import('../../ensemble/server/index.ts')
   const stopped = untilStopped(io)

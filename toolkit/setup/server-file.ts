@@ -11,7 +11,7 @@ import {
   type ParsedZooCfg,
   type Settings,
 } from '../../ensemble/config/index.ts'
-import type { ServerSettings } from '../../ensemble/server/index.ts'
+import type { RetentionSettings, ServerSettings } from '../../ensemble/server/index.ts'
 import { isLoopback, locate } from './check.ts'
 import { loadSetUp, redacted, withoutSecrets, type LoadedSetUp } from './load.ts'
 import { SetUpError, type Problem } from './problem.ts'
@@ -91,8 +91,8 @@ export function readYamlServer(
   const parsed = parseZooCfg(text, file, { flags: flagsOf(options) })
   const place = (problem: Problem): Problem => {
     const path = lines[problem.line - 1]?.path ?? own
-    const { what, got, expected, suggestion } = problem
-    return locate({ path, what, got, expected, suggestion }, file, origins)
+    const { line: _line, column: _column, file: _file, ...said } = problem
+    return locate({ path, ...said }, file, origins)
   }
   const problems = redacted(parsed.problems.map(place), secrets)
   const notes = redacted(parsed.notes.map(place), secrets)
@@ -124,7 +124,11 @@ function finished(
   if (problems.length > 0) throw new SetUpError(problems)
   return {
     settings: {
-      ...serverSettingsOf(parsed.settings, allProperties(options)),
+      ...serverSettingsOf(
+        parsed.settings,
+        allProperties(options),
+        (key) => parsed.origins.get(key) !== 'default',
+      ),
       auth,
       admin: adminSettingsOf(parsed),
       metrics: metricsSettingsOf(parsed),
@@ -165,6 +169,7 @@ function unavailable({ settings, origins }: ParsedZooCfg): Problem[] {
 export function serverSettingsOf(
   settings: Settings,
   properties: ReadonlyMap<string, string> = new Map(),
+  isGiven: (key: string) => boolean = () => false,
 ): GivenSettings {
   const [own] = settings.members.servers
   const clientPort = settings.clientPort ?? own?.clientPort ?? null
@@ -197,12 +202,22 @@ export function serverSettingsOf(
     reconfigEnabled: settings.reconfigEnabled,
     enforceQuota: settings.enforceQuota,
     containerCheckIntervalMs: settings['znode.container.checkIntervalMs'],
-    snapRetainCount:
-      settings['autopurge.purgeInterval'] === 0 ? null : settings['autopurge.snapRetainCount'],
+    retention: retentionOf(settings, isGiven),
     // Ours: decisions of a person, so on the command line only.
     acceptDamagedLog: properties.get('howdah.acceptDamagedLog') === 'true',
     sessionPasswords: properties.get('howdah.sessionPasswords') === 'apache' ? 'apache' : 'secret',
   }
+}
+
+/** What the file says counts; without a word, directories that we created are kept small. */
+function retentionOf(settings: Settings, isGiven: (key: string) => boolean): RetentionSettings {
+  const snapshots = settings['autopurge.snapRetainCount']
+  const cron = settings['autopurge.schedule']
+  const hours = settings['autopurge.purgeInterval']
+  if (cron !== null) return { kind: 'cron', cron, snapshots }
+  if (hours > 0) return { kind: 'hours', hours, snapshots }
+  if (isGiven('autopurge.purgeInterval')) return { kind: 'never' }
+  return { kind: 'own-directory', snapshots }
 }
 
 /** As zkServer.sh hands them to the JVM; what the command line says comes last, and counts. */

@@ -27,6 +27,8 @@ export function adminSettingsOf({ settings, origins }: ParsedZooCfg): AdminSetti
     snapshotEnabled: settings['admin.snapshot.enabled'],
     // Apache takes the milliseconds of the key as microseconds here; scripts have come to rely on it.
     snapshotIntervalMs: settings['admin.rateLimiterIntervalInMS'] / MICROSECONDS,
+    restoreEnabled: settings['admin.restore.enabled'],
+    restoreIntervalMs: settings['admin.rateLimiterIntervalInMS'],
   }
 }
 

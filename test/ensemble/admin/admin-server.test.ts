@@ -18,6 +18,8 @@ const ADMIN = {
   idleTimeoutMs: 30_000,
   snapshotEnabled: true,
   snapshotIntervalMs: 0,
+  restoreEnabled: true,
+  restoreIntervalMs: 0,
 }
 /** `super:admin`, whose digest this is. */
 const SUPER = 'super:xQJmxLMiHGwaqBvst5y6rkB6HQs='
@@ -237,12 +239,12 @@ describe('bad input changes nothing and gets a short answer (X-10)', () => {
     ['a deeper path', '/commands/ruok/more', {}, 404],
     ['POST of a command', '/commands/ruok', { method: 'POST' }, 405],
     ['DELETE of a command', '/commands/ruok', { method: 'DELETE' }, 405],
-    ['restore by POST', '/commands/restore', { method: 'POST', body: 'ZKSN' }, 503],
+    ['restore by POST', '/commands/restore', { method: 'POST', body: 'ZKSN' }, 401],
     [
       'restore by POST with a bomb',
       '/commands/restore',
       { method: 'POST', body: 'x'.repeat(1e6) },
-      503,
+      401,
     ],
     ['restore by GET', '/commands/restore', {}, 401],
     [

@@ -190,7 +190,7 @@ describe('system properties', () => {
     expect(notesOf('dataDir=/d', context)).toEqual([
       '-D:0:0 -Dzookeeper.tickTime is read from the file only, and has no effect',
       '-D:0:0 -Dzookeeper.snapCout is not known, and has no effect meant zookeeper.snapCount',
-      'zoo.cfg:0:0 superUser.1: somebody passes every ACL check',
+      '-D:0:0 superUser.1: whoever has its credentials may read and change all, whatever the ACLs say',
     ])
   })
 

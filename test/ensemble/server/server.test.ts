@@ -131,7 +131,7 @@ test('a port that is taken leaves the data directory free', async () => {
 })
 
 test('snapshots do not pile up while old ones are purged', async () => {
-  const own = { ...settings(), snapCount: 4, snapRetainCount: 3 }
+  const own = { ...settings(), snapCount: 4 }
   await using server = await startServer(own, silent)
   const zk = await connect(`127.0.0.1:${server.clientPort}`, { sessionTimeoutMs: 5000 })
   for (let i = 0; i < 100; i++) await zk.create(`/n${i}`, null)

@@ -188,12 +188,3 @@ describe('enforced authentication (S-5)', () => {
     ])
   })
 })
-
-test('what lets somebody or everybody pass is noted at the start, without its secret (S-7)', () => {
-  const lines = 'skipACL=yes\nDigestAuthenticationProvider.superDigest=super:abc\nsuperUser.1=bob\n'
-  expect(notesOf(lines).map((line) => line.replace(/^.*zoo.cfg/, 'zoo.cfg'))).toEqual([
-    'zoo.cfg:3:1: nothing is protected: skipACL turns all ACL checks off',
-    'zoo.cfg:4:1: DigestAuthenticationProvider.superDigest: somebody passes every ACL check',
-    'zoo.cfg:5:1: superUser.1: somebody passes every ACL check',
-  ])
-})
