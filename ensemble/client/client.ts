@@ -43,6 +43,7 @@ import { Election, Lock, type ElectionOptions } from './election.ts'
 import { callOut, Emitter } from './emitter.ts'
 import { codeNameOf, ZkError } from './errors.ts'
 import { childrenOf, valuesOf, type ChildrenChange, type IterateOptions } from './iterables.ts'
+import { saslCredentials, type SaslCredentials } from './sasl-login.ts'
 import {
   SessionMachine,
   type AuthEntry,
@@ -57,7 +58,10 @@ import { WATCHER_TYPES, type WatcherType } from './watch-registry.ts'
 export interface ClientOptions {
   /** What to ask for; see `client.sessionTimeoutMs` for what was granted. */
   sessionTimeoutMs?: number
-  /** Credentials for every connection, such as `{ scheme: 'digest', auth: 'user:password' }`. */
+  /**
+   * Credentials for every connection, such as `{ scheme: 'digest', auth: 'user:password' }`. With the
+   * scheme `sasl`, once at most, the client logs in by DIGEST-MD5 before anything else.
+   */
   auth?: readonly { scheme: string; auth: Uint8Array | string }[]
   /** Accept a server that has lost its quorum: reads only, see `client.isReadOnly`. */
   readOnly?: boolean
@@ -125,6 +129,7 @@ export class Client {
     if (!(sessionTimeoutMs >= 1 && sessionTimeoutMs <= 0x7fff_ffff)) {
       throw new ZkError('badArguments', { message: `sessionTimeoutMs is ${sessionTimeoutMs}` })
     }
+    const auth = (options.auth ?? []).map(authEntry)
     this.#sys = sys
     this.#chroot = parsed.chroot
     this.#servers = parsed.servers.map(addressText).join(',')
@@ -138,7 +143,8 @@ export class Client {
           options.session === undefined
             ? null
             : { ...options.session, password: Buffer.from(options.session.password) },
-        auth: (options.auth ?? []).map(authEntry),
+        auth: auth.filter(({ scheme }) => scheme !== 'sasl'),
+        sasl: saslOf(auth),
         requestsMax: options.requestsMax ?? 100_000,
         requestBytesMax: options.requestBytesMax ?? 0xfffff,
         replyBytesMax: options.replyBytesMax ?? 16 * 1024 * 1024,
@@ -304,6 +310,10 @@ export class Client {
    */
   addAuth(scheme: string, auth: Uint8Array | string): Promise<void> {
     const entry = authEntry({ scheme, auth })
+    if (scheme === 'sasl') {
+      const message = 'SASL credentials are given to connect: a login comes before all requests'
+      return Promise.reject(new ZkError('badArguments', { message, outcome: 'notDone' }))
+    }
     if (this.#machine.isOver) return Promise.reject(this.#overError(this.state))
     const done = new Promise<void>((resolve, reject) => {
       this.#authWaiters.set(entry, { resolve, reject })
@@ -915,6 +925,14 @@ function watchOf(
   options: ReadOptions,
 ): WatchOnReply<Watcher> | null {
   return options.watch === undefined ? null : { path, kind, watcher: options.watch }
+}
+
+function saslOf(auth: readonly AuthEntry[]): SaslCredentials | null {
+  const [entry, ...more] = auth.filter(({ scheme }) => scheme === 'sasl')
+  if (entry === undefined) return null
+  const credentials = saslCredentials(entry.auth)
+  if (credentials !== null && more.length === 0) return credentials
+  throw new ZkError('badArguments', { message: 'SASL wants one user:password' })
 }
 
 function authEntry({ scheme, auth }: { scheme: string; auth: Uint8Array | string }): AuthEntry {

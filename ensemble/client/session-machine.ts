@@ -8,8 +8,11 @@
  *                     │  v                 v                         v
  *     (tick, #open) paused <─────────────────── #lose ──────────────┘
  *
+ *     With SASL credentials `proving` lies between greeting and up: requests, watches and pings wait, for
+ *     a server may refuse whatever comes before the login is done (#onSaslReply).
+ *
  *     any ──> over, by #finish: refused session or own timer (`expired`), err -115 or -124
- *     (`auth-failed`), closeSession answered or given up (`closed`)
+ *     or a login refused (`auth-failed`), closeSession answered or given up (`closed`)
  *
  * Invariants:
  * 1. A request is written at most once. What was written and not answered when the connection ends
@@ -31,15 +34,16 @@ import { FrameCutter } from '../jute/frame-cutter.ts'
 import { Reader } from '../jute/reader.ts'
 import { WireError } from '../jute/wire-error.ts'
 import { Writer } from '../jute/writer.ts'
-import { REPLY_HEADER_BYTES } from '../protocol/replies.ts'
 import { ConnectRequest, ConnectResponse } from '../protocol/connect.ts'
 import { Code, type CodeName } from '../protocol/error-codes.ts'
 import { Op } from '../protocol/op-codes.ts'
-import { AuthPacket, Xid } from '../protocol/requests.ts'
+import { REPLY_HEADER_BYTES, SetSaslResponse } from '../protocol/replies.ts'
+import { AuthPacket, GetSaslRequest, Xid } from '../protocol/requests.ts'
 import { SetWatches, SetWatches2, WatcherEvent } from '../protocol/watches.ts'
 import { below, type Random } from '../sys/random.ts'
 import { addressText, type ServerAddress } from './connect-string.ts'
 import { codeNameOf, type Outcome } from './errors.ts'
+import { SaslLogin, type SaslCredentials } from './sasl-login.ts'
 import { EVENT_TYPES, WatchRegistry, type EventNumber, type WatchKind } from './watch-registry.ts'
 
 export type SessionState =
@@ -130,6 +134,8 @@ export interface SessionOptions {
     readonly lastZxid?: bigint
   } | null
   readonly auth: readonly AuthEntry[]
+  /** Who logs in, before anything else, on every connection. */
+  readonly sasl?: SaslCredentials | null
   /** Waiting and unanswered requests together; one more is refused. */
   readonly requestsMax: number
   readonly replyBytesMax: number
@@ -143,6 +149,13 @@ type Link =
   | { readonly kind: 'paused'; readonly untilMs: number }
   | { readonly kind: 'opening'; readonly sinceMs: number }
   | { readonly kind: 'greeting'; readonly sinceMs: number; readonly cutter: FrameCutter }
+  | {
+      readonly kind: 'proving'
+      readonly cutter: FrameCutter
+      readonly login: SaslLogin
+      /** Of the token that is to be answered. */
+      readonly xid: number
+    }
   | { readonly kind: 'up'; readonly cutter: FrameCutter }
   | { readonly kind: 'over' }
 
@@ -153,6 +166,7 @@ const PING_INTERVAL_MS_MAX = 10_000
 /** Below this a connect attempt could not succeed over a real network, however long the list. */
 const CONNECT_TIMEOUT_MS_MIN = 200
 const NO_SESSION = 0n
+const LOGIN_REFUSED = 'the server refused the SASL login'
 const EMPTY = Buffer.alloc(0)
 
 export class SessionMachine<R extends Request<W>, W> {
@@ -267,6 +281,8 @@ export class SessionMachine<R extends Request<W>, W> {
       case 'opening':
       case 'greeting':
         return Math.min(this.#link.sinceMs + this.#connectTimeoutMs, this.#expiresAtMs, closeAtMs)
+      case 'proving':
+        return Math.min(this.#silentAtMs, closeAtMs)
       case 'up':
         return Math.min(this.#silentAtMs, this.#pingAtMs, closeAtMs)
     }
@@ -325,14 +341,15 @@ export class SessionMachine<R extends Request<W>, W> {
   /** The connection is gone, or could not be made. */
   onClosed(cause: Error | null, nowMs: number): void {
     const kind = this.#link.kind
-    if (kind !== 'opening' && kind !== 'greeting' && kind !== 'up') return
+    if (kind === 'idle' || kind === 'paused' || kind === 'over') return
     const text = cause === null ? 'the server closed the connection' : cause.message
     this.#lose(text, cause, nowMs)
   }
 
   onBytes(chunk: Buffer, nowMs: number): void {
-    if (this.#link.kind !== 'greeting' && this.#link.kind !== 'up') return
-    this.#lastReceivedMs = this.#link.kind === 'up' ? nowMs : this.#lastReceivedMs
+    const { kind } = this.#link
+    if (kind !== 'greeting' && kind !== 'proving' && kind !== 'up') return
+    if (kind !== 'greeting') this.#lastReceivedMs = nowMs
     const connection = this.#connectionNumber
     try {
       this.#link.cutter.push(chunk, (buffer, start, end) => {
@@ -364,12 +381,13 @@ export class SessionMachine<R extends Request<W>, W> {
           this.#drop('the server did not answer in time', null, nowMs)
         }
         return
+      case 'proving':
       case 'up':
         if (nowMs >= this.#silentAtMs) {
           const silentMs = Math.round(nowMs - this.#lastReceivedMs)
           return this.#drop(`the server was silent for ${silentMs} ms`, null, nowMs)
         }
-        if (nowMs >= this.#pingAtMs) this.#ping(nowMs)
+        if (this.#link.kind === 'up' && nowMs >= this.#pingAtMs) this.#ping(nowMs)
         return
     }
   }
@@ -403,7 +421,7 @@ export class SessionMachine<R extends Request<W>, W> {
   /** Adds credentials, for this connection and every later one. */
   addAuth(auth: AuthEntry): void {
     this.#auth.push(auth)
-    if (this.#link.kind === 'up') this.#writeAuth(auth)
+    if (this.#link.kind === 'proving' || this.#link.kind === 'up') this.#writeAuth(auth)
   }
 
   /** Ends the session by `request`, a closeSession; gives up at `deadlineMs`. */
@@ -565,7 +583,7 @@ export class SessionMachine<R extends Request<W>, W> {
       return this.#failTooLarge(request)
     }
     this.#endFrame(at)
-    this.#nextXid = xid === XID_MAX ? 1 : xid + 1
+    this.#nextXid = xidAfter(xid)
     request.slot.xid = xid
     request.slot.body = null
     request.slot.phase = 'written'
@@ -589,6 +607,17 @@ export class SessionMachine<R extends Request<W>, W> {
     AuthPacket.write(this.#writer, { type: 0, scheme: auth.scheme, auth: auth.auth })
     this.#endFrame(at)
     this.#authsSent.push(auth)
+  }
+
+  #writeToken(token: Buffer, login: SaslLogin, cutter: FrameCutter): void {
+    const xid = this.#nextXid
+    this.#nextXid = xidAfter(xid)
+    this.#link = { kind: 'proving', cutter, login, xid }
+    const at = this.#beginFrame()
+    this.#writer.int(xid)
+    this.#writer.int(Op.sasl)
+    GetSaslRequest.write(this.#writer, { token })
+    this.#endFrame(at)
   }
 
   #ping(nowMs: number): void {
@@ -644,7 +673,8 @@ export class SessionMachine<R extends Request<W>, W> {
     const zxid = buffer.readBigInt64BE(start + 4)
     const err = buffer.readInt32BE(start + 12)
     if (err === Code.sessionClosedRequireSaslAuth) {
-      const why = 'the server demands SASL authentication'
+      const isLogin = this.#link.kind === 'proving'
+      const why = isLogin ? LOGIN_REFUSED : 'the server demands authentication'
       return this.#finish('auth-failed', why, 'sessionClosedRequireSaslAuth')
     }
     const bodyAt = start + REPLY_HEADER_BYTES
@@ -659,6 +689,9 @@ export class SessionMachine<R extends Request<W>, W> {
       case Xid.auth:
         return this.#onAuthReply(err, nowMs)
       default:
+        if (this.#link.kind === 'proving') {
+          return this.#onSaslReply(xid, err, new Reader(buffer, bodyAt, end), nowMs)
+        }
         return this.#onReply(xid, zxid, err, buffer, bodyAt, end, nowMs)
     }
   }
@@ -672,7 +705,7 @@ export class SessionMachine<R extends Request<W>, W> {
     if (this.#isResumable && response.sessionId !== this.#sessionId) {
       return this.#drop('the server answered for another session', null, nowMs)
     }
-    this.#link = { kind: 'up', cutter: this.#link.cutter }
+    const { cutter } = this.#link
     this.#isReadOnlyServer = response.readOnly === true
     if (!this.#isReadOnlyServer) {
       this.#isGranted = true
@@ -684,7 +717,38 @@ export class SessionMachine<R extends Request<W>, W> {
     this.#lastReceivedMs = nowMs
     this.#roundStart = this.#serverAt
     this.#heard(this.#greetedAtMs)
+    const sasl = this.#options.sasl ?? null
+    if (sasl === null) return this.#goUp(cutter)
+    // Requests of this link have later numbers than its tokens.
+    const login = new SaslLogin(sasl, this.#random)
+    this.#writeToken(login.first(), login, cutter)
     for (const auth of this.#auth) this.#writeAuth(auth)
+  }
+
+  #onSaslReply(xid: number, err: number, body: Reader, nowMs: number): void {
+    assert(this.#link.kind === 'proving', 'a token answers a token')
+    const { login, cutter } = this.#link
+    if (xid !== this.#link.xid) {
+      return this.#drop(`a reply to xid ${xid} where ${this.#link.xid} was due`, null, nowMs)
+    }
+    if (err !== Code.ok) return this.#finish('auth-failed', LOGIN_REFUSED)
+    const token = SetSaslResponse.read(body).token
+    const answer = login.onToken(token === null ? null : Buffer.from(token))
+    switch (answer.kind) {
+      case 'send':
+        return this.#writeToken(answer.token, login, cutter)
+      case 'failed':
+        return this.#finish('auth-failed', `SASL login failed: ${answer.why}`)
+      case 'done':
+        return this.#goUp(cutter)
+    }
+  }
+
+  /** The server takes requests: what was set before, and what has waited. */
+  #goUp(cutter: FrameCutter): void {
+    const isProven = this.#link.kind === 'proving'
+    this.#link = { kind: 'up', cutter }
+    if (!isProven) for (const auth of this.#auth) this.#writeAuth(auth)
     this.#writeWatches(this.#lastZxid)
     const server = this.server
     this.#announce('connected', server === null ? '' : addressText(server))
@@ -783,6 +847,10 @@ export class SessionMachine<R extends Request<W>, W> {
     const why = this.#closing === null ? `the session is ${this.#state}` : 'the client is closing'
     this.#fail(request, code, 'notDone', new Error(why))
   }
+}
+
+function xidAfter(xid: number): number {
+  return xid === XID_MAX ? 1 : xid + 1
 }
 
 function isEventNumber(type: number): type is EventNumber {

@@ -28,6 +28,8 @@ export interface ConnectionOptions {
   readonly readOnly: boolean
   /** The ensemble's jute.maxbuffer, when it is not the usual one. */
   readonly frameBytesMax: number | null
+  /** `user:password` to log in with; null goes without. */
+  readonly sasl: string | null
 }
 
 const SYS = { clock: nodeClock, network: nodeNetwork, random: nodeRandom }
@@ -45,15 +47,21 @@ export class Connection {
     this.servers = options.servers
     this.#onEvent = onEvent
     this.#serverCount = parseConnectString(options.servers).servers.length
-    const { sessionTimeoutMs, readOnly, frameBytesMax } = options
+    const { sessionTimeoutMs, readOnly, frameBytesMax, sasl } = options
     const limits =
       frameBytesMax === null
         ? {}
         : { requestBytesMax: frameBytesMax, replyBytesMax: Math.max(frameBytesMax, 2 ** 24) }
-    this.#client = new Client(options.servers, { sessionTimeoutMs, readOnly, ...limits }, SYS)
+    const auth = sasl === null ? [] : [{ scheme: 'sasl', auth: sasl }]
+    const session = { sessionTimeoutMs, readOnly, auth }
+    this.#client = new Client(options.servers, { ...session, ...limits }, SYS)
     this.#client.onState((state) => {
-      const event = { state: this.#stateOf(state), type: 'None', path: null, zxid: -1n } as const
-      if (!this.#isAbandoned) this.#onEvent(event)
+      const states = [this.#stateOf(state)]
+      // Java tells of the connection first; our client, once the login is done.
+      if (sasl !== null && state === 'connected') states.push('SaslAuthenticated')
+      for (const shown of this.#isAbandoned ? [] : states) {
+        this.#onEvent({ state: shown, type: 'None', path: null, zxid: -1n })
+      }
       if (!this.isAlive) this.#over.resolve()
     })
     this.#client.start()

@@ -26,6 +26,8 @@ export interface ShellOptions {
   readonly readOnly: boolean
   readonly waitForConnection: boolean
   readonly frameBytesMax: number | null
+  /** `user:password` to log in with; null goes without. */
+  readonly sasl?: string | null
 }
 
 export interface ShellOutput extends Output {
@@ -173,8 +175,8 @@ export class Shell {
   }
 
   #open(servers: string): Connection {
-    const { sessionTimeoutMs, readOnly, frameBytesMax } = this.#options
-    const options = { servers, sessionTimeoutMs, readOnly, frameBytesMax }
+    const { sessionTimeoutMs, readOnly, frameBytesMax, sasl = null } = this.#options
+    const options = { servers, sessionTimeoutMs, readOnly, frameBytesMax, sasl }
     return new Connection(options, (event) => this.#onEvent(event))
   }
 

@@ -4,10 +4,17 @@
  */
 import type { Readable, Writable } from 'node:stream'
 import { CliError } from '../cli/cli-error.ts'
-import { frameBytesMaxOf, parseLaunchOptions, type LaunchOptions } from '../cli/launch-options.ts'
+import {
+  frameBytesMaxOf,
+  INVALID_INVOCATION,
+  parseLaunchOptions,
+  type LaunchOptions,
+} from '../cli/launch-options.ts'
 import { Prompt, runScript } from '../cli/session.ts'
 import { Shell, type ShellOutput } from '../cli/shell.ts'
 import type { Arguments, Io } from '../command.ts'
+import { clientLogin } from '../setup/client-login.ts'
+import { SetUpError } from '../setup/problem.ts'
 
 const DEFAULT_SERVERS = 'localhost:2181'
 /** As the JVM ends on a signal. */
@@ -51,7 +58,8 @@ async function runWith(launch: LaunchOptions, io: Io, streams: Streams): Promise
     },
   }
   const frameBytesMax = frameBytesMaxOf(io.env['CLIENT_JVMFLAGS'])
-  const shell = new Shell({ ...launch, servers, frameBytesMax }, output, io.signal)
+  const sasl = loginOf(io)
+  const shell = new Shell({ ...launch, servers, frameBytesMax, sasl }, output, io.signal)
   try {
     await shell.start()
     if (launch.command !== null) {
@@ -68,6 +76,16 @@ async function runWith(launch: LaunchOptions, io: Io, streams: Streams): Promise
     return statusOf(await prompt.run(io.signal), io)
   } finally {
     shell.leave()
+  }
+}
+
+/** @throws CliError for a JAAS file that cannot be used */
+function loginOf({ env }: Io): string | null {
+  try {
+    return clientLogin(`${env['CLIENT_JVMFLAGS'] ?? ''} ${env['JVMFLAGS'] ?? ''}`)
+  } catch (error) {
+    if (!(error instanceof SetUpError)) throw error
+    throw new CliError(`Error: ${error.message}`, INVALID_INVOCATION, { cause: error })
   }
 }
 

@@ -5,24 +5,20 @@
  * Passwords go into the settings and nowhere else: no problem or note shows one (S-16). Files that hold
  * them should be their owner's alone; ours must be, and a JAAS file that is not gets a note.
  */
-import { readFileSync, statSync } from 'node:fs'
 import {
-  DIGEST_LOGIN_MODULE,
   enforcedSchemesOf,
-  parseJaas,
   parseSaslUsers,
   schemesOf,
   usersOf,
-  type JaasEntry,
   type ParsedZooCfg,
   type Problem,
   type Settings,
 } from '../../ensemble/config/index.ts'
 import type { AuthSettings } from '../../ensemble/server/index.ts'
+import { isOpenToOthers, jaasPath, readJaasSection, readText } from './jaas-file.ts'
 
 const JAAS_KEY = 'java.security.auth.login.config'
 const USERS_KEY = 'howdah.saslUsersFile'
-const OTHERS = 0o077
 
 /** @param parsed its problems and notes grow by what the files have */
 export function authSettingsOf(
@@ -104,42 +100,6 @@ function jaasUsers(
   return usersOf(entries)
 }
 
-/** The value of the property as Java reads it: a path or a file URL, perhaps behind another `=`. */
-export function jaasPath(value: string | null | undefined): string | null {
-  if (value === null || value === undefined) return null
-  const path = value.replace(/^=/, '').replace(/^file:(\/\/)?/, '')
-  return path === '' ? null : path
-}
-
-/** Entries of one section, all of them DIGEST-MD5's; null when the file has no such section. */
-export function readJaasSection(
-  path: string,
-  section: string,
-  problems: Problem[],
-): readonly JaasEntry[] | null {
-  const text = readText(path, problems)
-  if (text === null) return null
-  const jaas = parseJaas(text, path)
-  problems.push(...jaas.problems)
-  const entries = jaas.sections.get(section) ?? null
-  for (const { loginModule, line } of entries ?? []) {
-    if (loginModule === DIGEST_LOGIN_MODULE) continue
-    const isKerberos = loginModule.endsWith('Krb5LoginModule')
-    const what = isKerberos
-      ? `the section ${section} asks for Kerberos (GSSAPI), which is not available`
-      : `the section ${section} names a login module that cannot be loaded here`
-    problems.push({
-      file: path,
-      line,
-      column: 1,
-      what,
-      got: loginModule,
-      expected: DIGEST_LOGIN_MODULE,
-    })
-  }
-  return entries
-}
-
 function fileUsers(settings: Settings, problems: Problem[]): Map<string, string> | null {
   const path = settings[USERS_KEY]
   if (path === null) return null
@@ -152,19 +112,4 @@ function fileUsers(settings: Settings, problems: Problem[]): Map<string, string>
   const parsed = parseSaslUsers(text, path)
   problems.push(...parsed.problems)
   return parsed.users
-}
-
-function readText(path: string, problems: Problem[]): string | null {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    problems.push({ file: path, line: 0, column: 0, what: `cannot be read (${code})` })
-    return null
-  }
-}
-
-/** Windows keeps no such modes. */
-function isOpenToOthers(path: string): boolean {
-  return process.platform !== 'win32' && (statSync(path).mode & OTHERS) !== 0
 }

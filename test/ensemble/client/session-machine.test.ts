@@ -11,13 +11,17 @@ import {
   type SessionOptions,
   type WatchOnReply,
 } from '../../../ensemble/client/session-machine.ts'
+import { DigestMd5Server, userSecrets } from '../../../ensemble/auth/digest-md5-server.ts'
+import { saslCredentials } from '../../../ensemble/client/sasl-login.ts'
 import type { Reader } from '../../../ensemble/jute/reader.ts'
 import type { Writer } from '../../../ensemble/jute/writer.ts'
 import { ConnectRequest } from '../../../ensemble/protocol/connect.ts'
 import { Code, type CodeName } from '../../../ensemble/protocol/error-codes.ts'
+import { CLIENT_SERVICE } from '../../../ensemble/protocol/digest-md5.ts'
+import { GetSaslRequest } from '../../../ensemble/protocol/requests.ts'
 import { Op, opName, type OpName } from '../../../ensemble/protocol/op-codes.ts'
 import { runScript, type Interpreter } from '../../support/script.ts'
-import { connectResponse, event, readRequest, reply } from '../../support/zk-frames.ts'
+import { connectResponse, event, frame, readRequest, reply } from '../../support/zk-frames.ts'
 
 const SCRIPTS = join(import.meta.dirname, 'scripts')
 
@@ -74,6 +78,29 @@ function interpreter(): Interpreter {
   let isOpen = false
   let taken: Buffer = Buffer.alloc(0)
   const requests = new Map<string, ScriptRequest>()
+  let login: DigestMd5Server | null = null
+
+  /** What a server answers to the token in `bytes`; `kind` is one that has none, or only pretends. */
+  function saslReply(bytes: Buffer, kind = 'honest'): Buffer {
+    const xid = bytes.readInt32BE(4)
+    const { token } = GetSaslRequest.decode(bytes.subarray(12))
+    const answer = (body: Buffer | null, err = 0) =>
+      frame((writer) => {
+        writer.int(xid)
+        writer.long(0n)
+        writer.int(err)
+        writer.buffer(body)
+      })
+    if (kind === 'none') return answer(null)
+    if (token!.length === 0 || login === null) {
+      const users = userSecrets(new Map([['bob', 'secret']]), CLIENT_SERVICE)
+      const nonces = { secureBytes: (length: number) => Buffer.alloc(length, 3) }
+      login = new DigestMd5Server(CLIENT_SERVICE, users, nonces)
+    }
+    const step = login.evaluate(token!)
+    if (step.kind === 'failed') return answer(null, Code.authFailed)
+    return answer(kind === 'impostor' ? Buffer.from(`rspauth=${'0'.repeat(32)}`) : step.token)
+  }
 
   return (words, options) => {
     const [verb = '', ...args] = words
@@ -157,6 +184,9 @@ function interpreter(): Interpreter {
         if (!isOpen) throw new Error('there is no connection for the server to write to')
         input((m) => m.onBytes(serverBytes(args, options), nowMs))
         break
+      case 'sasl':
+        input((m) => m.onBytes(saslReply(taken, options['server']), nowMs))
+        break
       case 'heard':
         lines.push(`last heard ${machine.lastHeardMs}, last zxid ${machine.lastZxid}`)
         break
@@ -182,6 +212,7 @@ function sessionOptions(options: Readonly<Record<string, string>>): SessionOptio
       options['auth'] === undefined
         ? []
         : [{ scheme: 'digest', auth: Buffer.from(options['auth']) }],
+    sasl: saslCredentials(Buffer.from(options['sasl'] ?? '')),
     requestsMax: Number(options['requestsMax'] ?? 100),
     requestBytesMax: 1000,
     replyBytesMax: 1000,
