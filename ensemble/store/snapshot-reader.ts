@@ -9,6 +9,7 @@ import { WireError } from '../jute/wire-error.ts'
 import { gunzip } from '../sys/compression.ts'
 import type { File, FileSystem } from '../sys/file-system.ts'
 import { adler32 } from '../sys/hash.ts'
+import { hex } from '../protocol/zxid.ts'
 import { SnapshotBodyReader } from '../tree/snapshot-body.ts'
 import type { Tree, TreeOptions } from '../tree/tree.ts'
 import type { SnapshotName } from './file-names.ts'
@@ -105,7 +106,7 @@ export async function readSnapshot(
     if (trailer.length > TRAILER_BYTES_MAX) throw new SnapshotError('bytes behind the end', offset)
   })
   if (!body.done) throw new SnapshotError('the file ends inside the body', offset)
-  return { ...readTrailer(trailer, checksum, offset), ...body.result() }
+  return { ...readTrailer(trailer, checksum, offset, snapshot), ...body.result() }
 }
 
 /** Checks magic and seals without building a tree. @throws SnapshotError, StoreError */
@@ -131,13 +132,18 @@ export async function checkSnapshot(
   for (const trailerBytes of TRAILER_BYTES) {
     const at = held.length - trailerBytes - SEAL_BYTES
     if (at < 0 || !isSeal(held, at, adler32(held, 0, at, checksum))) continue
-    readTrailer(held.subarray(at), adler32(held, 0, at, checksum), offset + at)
+    readTrailer(held.subarray(at), adler32(held, 0, at, checksum), offset + at, snapshot)
     return
   }
   throw new SnapshotError('no valid seal', offset)
 }
 
-function readTrailer(trailer: Buffer, bodyChecksum: number, offset: number): Trailer {
+function readTrailer(
+  trailer: Buffer,
+  bodyChecksum: number,
+  offset: number,
+  named: SnapshotName,
+): Trailer {
   let at = 0
   let checksum = bodyChecksum
   const seal = (what: string) => {
@@ -171,8 +177,17 @@ function readTrailer(trailer: Buffer, bodyChecksum: number, offset: number): Tra
   }
   let lastProcessedZxid: bigint | null = null
   if (at < trailer.length) {
-    lastProcessedZxid = trailer.readBigInt64BE(pass(8))
+    // The zxid in the file's name counts, as in Apache. This one was read when the tree had been
+    // written, so it is never below the name, unless the file got the name of another.
+    const start = pass(8)
+    lastProcessedZxid = trailer.readBigInt64BE(start)
     seal('the zxid')
+    if (lastProcessedZxid < named.zxid) {
+      throw new SnapshotError(
+        `it ends at ${hex(lastProcessedZxid)}, before the zxid of its name`,
+        offset + start,
+      )
+    }
   }
   if (at < trailer.length) throw new SnapshotError('bytes behind the end', offset + at)
   return { digest, lastProcessedZxid }

@@ -234,6 +234,22 @@ describe('names', () => {
       /a directory/,
     ],
     [
+      'an older snapshot under a later name',
+      (files) => files.seed(`${DIRECTORY}/snapshot.ffff`, files.peek(`${DIRECTORY}/snapshot.3`)!),
+      /it ends at 0x3, before the zxid of its name/,
+    ],
+    [
+      'snapshots swapped',
+      (files) => {
+        const [left, right] = ['snapshot.0', 'snapshot.3'].map((name) =>
+          files.peek(`${DIRECTORY}/${name}`)!,
+        )
+        files.seed(`${DIRECTORY}/snapshot.0`, right!)
+        files.seed(`${DIRECTORY}/snapshot.3`, left!)
+      },
+      'right',
+    ],
+    [
       'a log under another name',
       (files) => files.seed(`${DIRECTORY}/log.9`, files.peek(`${DIRECTORY}/log.6`)!),
       /not that of the file's name/,
