@@ -30,6 +30,12 @@ export class NamespaceMeter {
     if (end - start > 1) this.#last?.add(end - start + dataBytes + STAT_BYTES)
   }
 
+  /** @param bytes hold the path, as for a read; @param writtenBytes of path and data together */
+  noteWriteAt(bytes: Buffer, start: number, end: number, writtenBytes: number): void {
+    if (!this.#isSame(bytes, start, end)) this.#enter(bytes.toString('utf8', start, end))
+    if (end - start > 1) this.#last?.add(writtenBytes)
+  }
+
   noteTxn(txn: TxnBody): void {
     switch (txn.type) {
       case Op.create:

@@ -16,6 +16,9 @@ const CAPACITY_DEFAULT = 1024
 /** Up to this many units a loop over the string beats the call into native code (45 ns). */
 const SHORT_STRING_UNITS = 20
 
+/** Up to this many bytes a loop beats the call into native code. */
+const SHORT_RANGE_BYTES = 40
+
 /** Above this many units the exact size is computed, rather than three bytes a unit reserved. */
 const LONG_STRING_UNITS = 4096
 
@@ -89,6 +92,17 @@ export class Writer {
       return
     }
     if (value.length > SHORT_STRING_UNITS || !this.#shortAscii(value)) this.#anyString(value)
+  }
+
+  /** Length and bytes of `[start, end)`. */
+  range(bytes: Uint8Array, start: number, end: number): void {
+    const length = end - start
+    if (this.position + 4 + length > this.bytes.length) this.#grow(this.position + 4 + length)
+    this.view.setInt32(this.position, length)
+    const to = this.position + 4
+    if (length > SHORT_RANGE_BYTES) this.bytes.set(bytes.subarray(start, end), to)
+    else for (let at = 0; at < length; at++) this.bytes[to + at] = bytes[start + at]!
+    this.position = to + length
   }
 
   /** Bytes `[start, end)` without a length. */

@@ -3,6 +3,8 @@
  *
  * Source: DataTree#logZxidDigest, 3.9.5 (client-protocol 10.1, `hash`).
  */
+import { longOf } from '../jute/long-halves.ts'
+
 export interface ZxidDigest {
   readonly zxid: bigint
   readonly digest: bigint
@@ -20,11 +22,13 @@ export class DigestLog {
     return this.#entries
   }
 
-  note(zxid: bigint, digest: bigint): void {
+  /** Told every transaction, in order, with the halves of the digest after it. */
+  note(zxid: bigint, digestHigh: number, digestLow: number): void {
     if (--this.#left > 0) return
     const past = Number(BigInt.asUintN(32, zxid)) % INTERVAL
     this.#left = INTERVAL - past
     if (past !== 0) return
+    const digest = longOf(digestHigh, digestLow)
     this.#entries.push({ zxid, digest })
     if (this.#entries.length > KEPT_MAX) this.#entries.shift()
   }

@@ -4,121 +4,110 @@
  * take back.
  *
  * Invariants:
- *  1. A node is here exactly while a transaction that touches it is in flight; all other nodes are
- *     as the tree has them.
+ *  1. A node is listed here exactly while a transaction that touches it is in flight; all other nodes
+ *     are as the tree has them.
  *  2. `digest` is the tree's digest after the last transaction in flight.
  *  3. `rollBack` undoes everything since `begin`: a failed multi leaves no trace.
+ *  4. A node keeps being the same object from its first transaction in flight to its last, or to its
+ *     removal: transactions hold on to it.
  * Source: ZooKeeperServer#outstandingChanges, PrepRequestProcessor, 3.9.5.
  */
 import { assert } from '../assert.ts'
-import type { Acl } from '../protocol/acl.ts'
-import { contentDigest, statDigest } from '../tree/node-digest.ts'
+import { isLeftOut, stateDigest } from '../tree/node-digest.ts'
+import { PathBytes } from '../tree/path-bytes.ts'
+import { NO_NODE, type NodeId, type Tree } from '../tree/tree.ts'
 import { DigestSum } from './digest-sum.ts'
+import { PendingNode, PendingTable } from './pending-table.ts'
 import { PipelineCounts } from './pipeline-counts.ts'
-import type { NodeId, Tree } from '../tree/tree.ts'
 
-/** One node with the effects of the transactions in flight. */
-export interface PendingNode {
-  readonly path: string
-  /** Where the tree keeps the node as it was; 0 when it does not exist there. */
-  readonly base: NodeId
-  /** The last transaction that touched it. */
-  zxid: bigint
-  exists: boolean
-  czxid: bigint
-  mzxid: bigint
-  pzxid: bigint
-  ctime: number
-  mtime: number
-  version: number
-  /** As stored: the number of children ever created. */
-  cversion: number
-  aversion: number
-  /** As stored: a session id, or the mark of a container or TTL node. */
-  owner: bigint
-  numChildren: number
-  /** Length of the data that a transaction in flight gave it; -1: that of the tree. */
-  dataBytes: number
-  acl: readonly Acl[]
-  /** What path and data contribute to `digest`; null where the tree's digest leaves the node out. */
-  content: number | null
-  digest: number
-}
+/** What a multi that fails has to undo, newest last. */
+type Undo =
+  | {
+      readonly kind: 'touched'
+      readonly node: PendingNode
+      readonly before: PendingNode
+      readonly wasListed: boolean
+    }
+  | { readonly kind: 'created'; readonly node: PendingNode; readonly former: PendingNode | null }
 
 export class PendingChanges {
   readonly #tree: Tree
-  readonly #nodes = new Map<string, PendingNode>()
+  readonly #nodes = new PendingTable()
   /** By session: paths of ephemerals whose creation is in flight. */
   readonly #ephemerals = new Map<bigint, Set<string>>()
-  readonly #digest = new DigestSum()
-  #undo: Map<string, PendingNode | null> | null = null
+  readonly digest = new DigestSum()
+  #undo: Undo[] | null = null
   #undoDigest = 0n
   readonly #counts: PipelineCounts
 
   constructor(tree: Tree, counts = new PipelineCounts()) {
     this.#tree = tree
     this.#counts = counts
-    this.#digest.set(tree.treeDigest)
+    this.digest.set(tree.treeDigest)
   }
 
   get size(): number {
     return this.#nodes.size
   }
 
-  get digest(): bigint {
-    return this.#digest.value
+  /** The node as the next transaction finds it; null when there is none. */
+  get(path: string): PendingNode | null {
+    return this.find(PathBytes.of(path))
   }
 
-  /** The node as the next transaction finds it; undefined when there is none. */
-  get(path: string): PendingNode | undefined {
-    const pending = this.#nodes.get(path)
-    if (pending !== undefined) return pending.exists ? pending : undefined
-    const tree = this.#tree
-    const base = tree.find(path)
-    return base === 0 ? undefined : this.#load(path, base)
+  /** The same, for a path that is bytes already. */
+  find(path: PathBytes): PendingNode | null {
+    const pending = this.#nodes.find(path)
+    if (pending !== null) return pending.exists ? pending : null
+    const base = this.#tree.findHashed(path.bytes, path.start, path.end, path.hash)
+    return base === NO_NODE ? null : this.#load(path.bytes, path.start, path.end, path.hash, base)
+  }
+
+  /** The node above a path that has a slash. */
+  findParent(path: PathBytes): PendingNode | null {
+    const pending = this.#nodes.findParent(path)
+    if (pending !== null) return pending.exists ? pending : null
+    const { bytes, start, parentEnd, parentHash } = path
+    const base = this.#tree.findHashed(bytes, start, parentEnd, parentHash)
+    return base === NO_NODE ? null : this.#load(bytes, start, parentEnd, parentHash, base)
+  }
+
+  has(path: PathBytes): boolean {
+    const pending = this.#nodes.find(path)
+    if (pending !== null) return pending.exists
+    return this.#tree.findHashed(path.bytes, path.start, path.end, path.hash) !== NO_NODE
   }
 
   /** Announces that transaction `zxid` changes `node`; `settle` follows once its fields are set. */
   touch(node: PendingNode, zxid: bigint): void {
-    this.#remember(node.path)
+    if (this.#undo !== null) {
+      const before = node.copy()
+      this.#undo.push({ kind: 'touched', node, before, wasListed: node.isListed })
+    }
     this.#counts.changesQueued++
     node.zxid = zxid
-    this.#nodes.set(node.path, node)
-  }
-
-  /** Gives a touched node other data. */
-  replaceData(node: PendingNode, data: Buffer | null): void {
-    node.dataBytes = data === null ? 0 : data.length
-    if (node.content !== null) node.content = contentDigest(node.path, data)
-  }
-
-  /** Length of the data of a node that `get` gave. */
-  dataBytes(node: PendingNode): number {
-    // Of data that is null, the tree's length is -1.
-    return node.dataBytes < 0 ? Math.max(0, this.#tree.dataLength(node.base)) : node.dataBytes
+    if (!node.isListed) this.#nodes.add(node)
   }
 
   /** The fields of a touched node are final for this transaction. */
   settle(node: PendingNode): void {
-    if (node.content === null) return
-    this.#digest.subtract(node.digest)
-    node.digest = (node.content ^ statDigest(node)) >>> 0
-    this.#digest.add(node.digest)
+    if (!node.isDigested) return
+    const digest = (node.content ^ node.origin ^ stateDigest(node)) >>> 0
+    this.digest.move(node.digest, digest)
+    node.digest = digest
   }
 
-  create(
-    fields: Omit<PendingNode, 'base' | 'exists' | 'dataBytes' | 'content' | 'digest'>,
-    data: Buffer | null,
-  ): void {
-    const before = this.#nodes.get(fields.path)
-    assert(before === undefined || !before.exists, 'a node is created once')
-    if (before !== undefined) this.#forgetEphemeral(before)
-    this.#remember(fields.path)
+  /** Adds a node that does not exist; its fields are set, but for the digest. */
+  create(node: PendingNode): void {
+    const former = this.#nodes.findSame(node)
+    if (former !== null) {
+      assert(!former.exists, 'a node is created once')
+      this.#forgetEphemeral(former)
+      this.#nodes.remove(former)
+    }
+    this.#undo?.push({ kind: 'created', node, former })
     this.#counts.changesQueued++
-    const content = contentDigest(fields.path, data)
-    const dataBytes = data === null ? 0 : data.length
-    const node: PendingNode = { ...fields, base: 0, exists: true, dataBytes, content, digest: 0 }
-    this.#nodes.set(node.path, node)
+    this.#nodes.add(node)
     this.settle(node)
     if (this.isEphemeral(node)) this.#noteEphemeral(node)
   }
@@ -126,7 +115,7 @@ export class PendingChanges {
   remove(node: PendingNode, zxid: bigint): void {
     this.touch(node, zxid)
     node.exists = false
-    this.#digest.subtract(node.digest)
+    this.digest.move(node.digest, 0)
     node.digest = 0
   }
 
@@ -147,8 +136,8 @@ export class PendingChanges {
   /** Starts to remember, so that `rollBack` can undo what follows. */
   begin(): void {
     assert(this.#undo === null, 'multis do not nest')
-    this.#undo = new Map()
-    this.#undoDigest = this.#digest.value
+    this.#undo = []
+    this.#undoDigest = this.digest.value
   }
 
   commit(): void {
@@ -157,59 +146,69 @@ export class PendingChanges {
 
   rollBack(): void {
     assert(this.#undo !== null, 'there is something to roll back')
-    for (const [path, before] of this.#undo) {
-      const after = this.#nodes.get(path)
-      if (after !== undefined) this.#forgetEphemeral(after)
-      if (before === null) this.#nodes.delete(path)
-      else {
-        this.#nodes.set(path, before)
-        if (before.exists && this.isEphemeral(before)) this.#noteEphemeral(before)
+    for (const step of this.#undo.reverse()) {
+      const { node } = step
+      if (step.kind === 'created') {
+        this.#forgetEphemeral(node)
+        this.#nodes.remove(node)
+        if (step.former !== null) this.#nodes.add(step.former)
+      } else {
+        node.assign(step.before)
+        if (!step.wasListed) this.#nodes.remove(node)
+        else if (node.exists && this.isEphemeral(node)) this.#noteEphemeral(node)
       }
     }
-    this.#digest.set(this.#undoDigest)
+    this.digest.set(this.#undoDigest)
     this.#undo = null
   }
 
-  /** Transaction `zxid` has been applied: the tree has what it did to `path`. */
-  applied(path: string, zxid: bigint): void {
+  /** Transaction `zxid` has been applied: the tree has what it did to the node. */
+  applied(node: PendingNode, zxid: bigint): void {
     this.#counts.changesApplied++
-    const node = this.#nodes.get(path)
-    if (node === undefined || node.zxid !== zxid) return
-    this.#nodes.delete(path)
-    this.#forgetEphemeral(node)
+    if (node.zxid !== zxid || !node.isListed) return
+    this.#nodes.remove(node)
+    if (node.owner !== 0n) this.#forgetEphemeral(node)
   }
 
-  #load(path: string, base: NodeId): PendingNode {
+  /** The same where only the path is at hand. */
+  appliedAt(path: string, zxid: bigint): void {
+    const key = PathBytes.of(path)
+    this.#appliedTo(this.#nodes.find(key), zxid)
+  }
+
+  /** The same for a path and the one above. */
+  appliedWithParent(path: string, zxid: bigint): void {
+    const key = PathBytes.of(path)
+    this.#appliedTo(this.#nodes.find(key), zxid)
+    this.#appliedTo(this.#nodes.findParent(key), zxid)
+  }
+
+  #appliedTo(node: PendingNode | null, zxid: bigint): void {
+    if (node !== null) return this.applied(node, zxid)
+    this.#counts.changesApplied++
+  }
+
+  #load(bytes: Buffer, start: number, end: number, hash: number, base: NodeId): PendingNode {
     const tree = this.#tree
-    const node: PendingNode = {
-      path,
-      base,
-      zxid: 0n,
-      exists: true,
-      czxid: tree.czxid(base),
-      mzxid: tree.mzxid(base),
-      pzxid: tree.pzxid(base),
-      ctime: tree.ctime(base),
-      mtime: tree.mtime(base),
-      version: tree.version(base),
-      cversion: tree.storedCversion(base),
-      aversion: tree.aversion(base),
-      owner: tree.owner(base),
-      numChildren: tree.numChildren(base),
-      dataBytes: -1,
-      acl: tree.acl(base),
-      content: null,
-      digest: tree.nodeDigest(base),
+    const node = new PendingNode(bytes, start, end, hash)
+    node.base = base
+    node.aversion = tree.aversion(base)
+    node.version = tree.version(base)
+    node.cversion = tree.storedCversion(base)
+    node.numChildren = tree.numChildren(base)
+    node.dataBytes = Math.max(0, tree.dataLength(base))
+    node.mtime = tree.mtime(base)
+    node.owner = tree.owner(base)
+    node.acl = tree.acl(base)
+    tree.loadZxids(base, node)
+    node.isDigested = !isLeftOut(bytes, start, end)
+    if (node.isDigested) {
+      node.digest = tree.nodeDigest(base)
+      node.origin = tree.originDigest(base)
+      // What path and data contribute, without a look at them: the rest of the digest.
+      node.content = node.digest ^ node.origin ^ stateDigest(node)
     }
-    // The contribution of path and data, without a look at them: the digest less that of the stat.
-    if (!isLeftOutOfDigest(path)) node.content = node.digest ^ statDigest(node)
     return node
-  }
-
-  #remember(path: string): void {
-    if (this.#undo === null || this.#undo.has(path)) return
-    const before = this.#nodes.get(path)
-    this.#undo.set(path, before === undefined ? null : { ...before })
   }
 
   #noteEphemeral(node: PendingNode): void {
@@ -219,12 +218,8 @@ export class PendingChanges {
   }
 
   #forgetEphemeral(node: PendingNode): void {
+    if (this.#ephemerals.size === 0) return
     const paths = this.#ephemerals.get(node.owner)
     if (paths?.delete(node.path) && paths.size === 0) this.#ephemerals.delete(node.owner)
   }
-}
-
-/** Nodes below `/zookeeper` are in no digest (quorum-protocol 8.3). */
-function isLeftOutOfDigest(path: string): boolean {
-  return path.startsWith('/zookeeper/')
 }

@@ -19,6 +19,8 @@
  * Source: PrepRequestProcessor, SyncRequestProcessor, FinalRequestProcessor, 3.9.5.
  */
 import { assert } from '../assert.ts'
+import type { AuthId } from '../auth/schemes.ts'
+import { highOf, lowOf } from '../jute/long-halves.ts'
 import { Reader } from '../jute/reader.ts'
 import { WireError } from '../jute/wire-error.ts'
 import { Perm } from '../protocol/acl.ts'
@@ -26,7 +28,7 @@ import { ConnectRequest, ConnectResponse, refusal } from '../protocol/connect.ts
 import { Code } from '../protocol/error-codes.ts'
 import { Op } from '../protocol/op-codes.ts'
 import { Xid } from '../protocol/requests.ts'
-import { withHeader, type Txn, type TxnBody } from '../protocol/transactions.ts'
+import type { TxnBody, TxnRecord } from '../protocol/transactions.ts'
 import { zxidAfter } from '../protocol/zxid.ts'
 import type { SessionIds } from '../session/session-ids.ts'
 import type { SessionPasswords } from '../session/session-passwords.ts'
@@ -43,7 +45,7 @@ import { Preparer, type Asker } from './prepare.ts'
 import { QuotaCheck, type QuotaExcess } from './quota-check.ts'
 import { Reads, writeEvent, type ReadMeter } from './reads.ts'
 import { error, RequestPreparer } from './request-preparer.ts'
-import { writeReply } from './write-replies.ts'
+import { TxnWrite, type Write, type WriteMeter } from './writes.ts'
 
 export interface PipelineSettings extends AuthenticationSettings {
   readonly minSessionTimeoutMs: number
@@ -57,33 +59,41 @@ export interface PipelineSettings extends AuthenticationSettings {
 
 /** Where transactions go to become durable. */
 export interface TxnSink {
-  append(txn: Txn, treeDigest: bigint | null): void
+  append(txn: TxnRecord): void
 }
 
 /** What the edge is told. */
-export interface PipelineEdge extends ReadMeter {
+export interface PipelineEdge extends ReadMeter, WriteMeter {
   /** Close this connection once what is written has been sent. */
   close(link: ClientLink, why: string): void
   /** How long a request took, from its arrival to its reply, in whole milliseconds. */
   answered(link: ClientLink, latencyMs: number, isWrite: boolean): void
   /** A transaction was applied, so long after it was made. */
-  applied(txn: Txn, latencyMs: number): void
+  applied(latencyMs: number): void
   /** An event of this type was sent to so many. */
   fired(type: number, watcherCount: number): void
   /** A write goes beyond a quota. */
   exceeded(excess: QuotaExcess): void
 }
 
-/** A transaction in flight. */
-interface InFlight {
-  readonly txn: Txn
-  readonly treeDigest: bigint
-  /** Whom to answer; null for what the server does by itself. */
-  readonly link: ClientLink | null
-  readonly xid: number
-  /** What the client asked for: decides the form of the reply. */
-  readonly type: number
-  readonly receivedMs: number
+/** Who asks, and for which zxid: one object, for nobody keeps it. */
+class CurrentAsker implements Asker {
+  sessionId = 0n
+  authIds: readonly AuthId[] = []
+  zxid = 0n
+  zxidHigh = 0
+  zxidLow = 0
+  time = 0
+
+  set(sessionId: bigint, authIds: readonly AuthId[], zxid: bigint, time: number): this {
+    this.sessionId = sessionId
+    this.authIds = authIds
+    this.zxid = zxid
+    this.zxidHigh = highOf(zxid)
+    this.zxidLow = lowOf(zxid) | 0
+    this.time = time
+    return this
+  }
 }
 
 export class Pipeline {
@@ -102,12 +112,13 @@ export class Pipeline {
   readonly #reads: Reads
   readonly #authentication: Authentication
   readonly #reader = new Reader()
-  readonly #inFlight: InFlight[] = []
+  readonly #inFlight: Write[] = []
   #inFlightStart = 0
   readonly #links = new Map<bigint, ClientLink>()
   readonly #treeChanges: TreeChange[] = []
   readonly #digests = new DigestLog()
   #lastPreparedZxid: bigint
+  readonly #asker = new CurrentAsker()
   #nowMs = 0
   #sessionMs = 0
   #wallMs = 0
@@ -231,7 +242,7 @@ export class Pipeline {
 
   /** Removes a container or TTL node, if it may still go when its turn comes (I-58). */
   reap(path: string): void {
-    const asker = { sessionId: 0n, authIds: [], zxid: this.#nextZxid(), time: this.#wallMs }
+    const asker = this.#asker.set(0n, [], this.#nextZxid(), this.#wallMs)
     const body = this.#preparer.deleteContainer(path, asker)
     this.#append(null, 0, Op.deleteContainer, typeof body === 'number' ? error(body) : body)
   }
@@ -240,7 +251,7 @@ export class Pipeline {
   onDurable(zxid: bigint): void {
     while (this.#inFlightStart < this.#inFlight.length) {
       const next = this.#inFlight[this.#inFlightStart]!
-      if (next.txn.zxid > zxid) break
+      if (next.zxid > zxid) break
       this.#inFlightStart++
       this.#apply(next)
     }
@@ -326,20 +337,17 @@ export class Pipeline {
       this.#append(link, xid, type, body)
       return
     }
-    const asker: Asker = {
-      sessionId: session.id,
-      authIds: link.authIds,
-      zxid: this.#nextZxid(),
-      time: this.#wallMs,
-    }
-    let body: TxnBody | number
+    const zxid = this.#nextZxid()
+    const asker = this.#asker.set(session.id, link.authIds, zxid, this.#wallMs)
+    let write: Write | number
     try {
-      body = session.isClosing ? Code.sessionExpired : this.#requests.prepare(type, reader, asker)
+      write = session.isClosing ? Code.sessionExpired : this.#requests.prepare(type, reader, asker)
     } catch (problem) {
       if (!(problem instanceof WireError)) throw problem
-      body = Code.marshallingError
+      write = Code.marshallingError
     }
-    this.#append(link, xid, type, typeof body === 'number' ? error(body) : body)
+    if (typeof write === 'number') write = new TxnWrite(error(write))
+    this.#send(write, session.id, link, xid, type)
   }
 
   #nextZxid(): bigint {
@@ -357,73 +365,63 @@ export class Pipeline {
     type: number,
     body: TxnBody,
   ): void {
-    const zxid = this.#nextZxid()
-    this.#lastPreparedZxid = zxid
-    const txn = withHeader(body, clientId, xid, zxid, this.#wallMs)
-    const treeDigest = this.#changes.digest
-    if (link !== null) link.writesPrepared++
-    this.#inFlight.push({ txn, treeDigest, link, xid, type, receivedMs: this.#nowMs })
-    this.#log.append(txn, body.type === Op.error ? null : treeDigest)
+    this.#send(new TxnWrite(body), clientId, link, xid, type)
   }
 
-  #apply({ txn, treeDigest, link, xid, type, receivedMs }: InFlight): void {
+  /** Gives a prepared write its zxid, and the log its record. */
+  #send(write: Write, clientId: bigint, link: ClientLink | null, xid: number, type: number): void {
+    const zxid = this.#nextZxid()
+    this.#lastPreparedZxid = zxid
+    const { digest } = this.#changes
+    write.setZxid(zxid)
+    write.clientId = clientId
+    write.link = link
+    write.xid = xid
+    write.type = type
+    write.time = this.#wallMs
+    write.receivedMs = this.#nowMs
+    write.digestHigh = digest.high
+    write.digestLow = digest.low
+    write.hasDigest = this.#settings.digestEnabled && !write.isError
+    if (link !== null) link.writesPrepared++
+    this.#inFlight.push(write)
+    this.#log.append(write)
+  }
+
+  #apply(write: Write): void {
     const tree = this.#tree
+    const { link, type, zxid, clientId } = write
     const changes = this.#watches.isEmpty ? null : this.#treeChanges
-    const applied = tree.apply(txn, changes)
-    if (this.#settings.digestEnabled) {
-      assert(
-        tree.treeDigest === treeDigest,
-        'the tree is what the transaction said it would be (I-13)',
-      )
-    }
-    this.#settle(txn, txn.zxid)
-    this.#digests.note(txn.zxid, treeDigest)
-    this.#edge.applied(txn, Math.max(0, this.#wallMs - txn.time))
+    write.apply(tree, changes)
+    assert(
+      tree.hasDigest(write.digestHigh, write.digestLow),
+      'the tree is what the transaction said it would be (I-13)',
+    )
+    write.settle(this.#changes)
+    this.#digests.note(zxid, write.digestHigh, write.digestLow)
+    this.#edge.applied(Math.max(0, this.#wallMs - write.time))
+    write.meter(this.#edge)
     if (changes !== null && changes.length > 0) this.#fire(changes)
-    const ending = txn.type === Op.closeSession ? this.#links.get(txn.clientId) : undefined
-    if (txn.type === Op.createSession) this.#sessions.opened(txn.clientId)
-    if (txn.type === Op.closeSession) this.#sessions.remove(txn.clientId)
+    // An error in its place has no effect on the session, whatever was asked for.
+    const isSessions = !write.isError && (type === Op.createSession || type === Op.closeSession)
+    const ending = isSessions && type === Op.closeSession ? this.#links.get(clientId) : undefined
+    if (isSessions && type === Op.createSession) this.#sessions.opened(clientId)
+    if (isSessions && type === Op.closeSession) this.#sessions.remove(clientId)
     if (link !== null) {
       link.writesAnswered++
       if (!link.isGone && !(link.isClosing && type !== Op.closeSession)) {
         if (type === Op.createSession) {
           this.#welcome(link, link.session!)
-          Object.assign(link.traffic, { lastOp: 'SESS', lastCxid: 0, lastZxid: txn.zxid })
-        } else writeReply(link, tree, { xid, type, txn, applied })
-        this.#answered(link, receivedMs, true)
+          Object.assign(link.traffic, { lastOp: 'SESS', lastCxid: 0, lastZxid: zxid })
+        } else {
+          write.reply(link, tree)
+          link.traffic.lastZxid = zxid
+        }
+        this.#answered(link, write.receivedMs, true)
         if (link.waiting.length > 0) this.#answerWaiting(link)
       }
     }
     if (ending !== undefined) this.#close(ending, 'the session has ended')
-  }
-
-  /** Takes what `body` touched off the pending changes: the tree has it now. */
-  #settle(body: TxnBody, zxid: bigint): void {
-    switch (body.type) {
-      case Op.error:
-      case Op.check:
-      case Op.createSession:
-        return
-      case Op.multi:
-        for (const sub of body.txns) this.#settle(sub, zxid)
-        return
-      case Op.closeSession:
-        for (const path of body.paths ?? []) this.#settleWithParent(path, zxid)
-        return
-      case Op.setData:
-      case Op.reconfig:
-      case Op.setAcl:
-        this.#changes.applied(body.path, zxid)
-        return
-      default:
-        this.#settleWithParent(body.path, zxid)
-    }
-  }
-
-  #settleWithParent(path: string, zxid: bigint): void {
-    this.#changes.applied(path, zxid)
-    const slash = path.lastIndexOf('/')
-    this.#changes.applied(slash <= 0 ? '/' : path.slice(0, slash), zxid)
   }
 
   /** Sends each event to those who watch and, at this moment, may read (CVE-2024-23944). */

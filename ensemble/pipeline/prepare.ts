@@ -10,13 +10,18 @@
 import { fixUpAcl } from '../auth/acl-rules.ts'
 import { isAllowed } from '../auth/permissions.ts'
 import type { AuthId, AuthScheme } from '../auth/schemes.ts'
+import { highOf, lowOf } from '../jute/long-halves.ts'
 import { Perm, type Acl } from '../protocol/acl.ts'
 import { Code } from '../protocol/error-codes.ts'
 import { Op } from '../protocol/op-codes.ts'
 import { validatePath } from '../protocol/paths.ts'
 import type { TxnBody } from '../protocol/transactions.ts'
-import type { PendingChanges, PendingNode } from './pending-changes.ts'
+import { digestWithoutStat, isLeftOut, originDigest } from '../tree/node-digest.ts'
+import type { PathBytes } from '../tree/path-bytes.ts'
+import type { PendingChanges } from './pending-changes.ts'
+import { PendingNode } from './pending-table.ts'
 import type { QuotaCheck } from './quota-check.ts'
+import { CreateWrite, SetDataWrite, type DataRange } from './writes.ts'
 
 export interface PrepareSettings {
   readonly schemes: ReadonlyMap<string, AuthScheme>
@@ -29,6 +34,8 @@ export interface Asker {
   readonly sessionId: bigint
   readonly authIds: readonly AuthId[]
   readonly zxid: bigint
+  readonly zxidHigh: number
+  readonly zxidLow: number
   readonly time: number
 }
 
@@ -40,11 +47,11 @@ const TTL_MS_MAX = (1n << 40n) - 1n
 const SPECIAL_PATHS = new Set(['/', '/zookeeper', '/zookeeper/quota', '/zookeeper/config'])
 
 export interface CreateFields {
-  readonly path: string | null
-  readonly data: Buffer | null
+  readonly path: PathBytes | null
+  readonly data: DataRange
   readonly acl: readonly Acl[] | null
   readonly flags: number
-  readonly ttl?: bigint
+  readonly ttl?: bigint | undefined
 }
 
 export type CreateOp =
@@ -70,25 +77,24 @@ export class Preparer {
     this.#quota = quota
   }
 
-  create(type: CreateOp, fields: CreateFields, asker: Asker): TxnBody | number {
+  create(type: CreateOp, fields: CreateFields, asker: Asker): CreateWrite | number {
     const kind = this.#createKind(type, fields)
     if (typeof kind === 'number') return kind
     const given = fields.path
     if (given === null) return Code.marshallingError
-    const slash = given.lastIndexOf('/')
-    if (slash < 0 || given.includes('\0')) return Code.badArguments
+    if (given.slash < 0 || given.hasNul) return Code.badArguments
     const acl = fixUpAcl(fields.acl, asker.authIds, this.#settings.schemes)
     if (typeof acl === 'number') return acl
-    const parent = this.#changes.get(slash === 0 ? '/' : given.slice(0, slash))
-    if (parent === undefined) return Code.noNode
+    const parent = this.#changes.findParent(given)
+    if (parent === null) return Code.noNode
     if (!this.#may(Perm.create, parent.acl, asker)) return Code.noAuth
-    const path = kind.isSequential ? given + sequenceSuffix(parent.cversion) : given
-    if (validatePath(path) !== null) return Code.badArguments
-    if (this.#changes.get(path) !== undefined) return Code.nodeExists
+    const path = kind.isSequential ? given.with(sequenceSuffix(parent.cversion)) : given
+    if (!path.isValid) return Code.badArguments
+    if (this.#changes.has(path)) return Code.nodeExists
     if (this.#changes.isEphemeral(parent)) return Code.noChildrenForEphemerals
     const { data } = fields
     if (this.#quota.isNeeded) {
-      const excess = this.#quota.check(path, 1, bytesOf(data))
+      const excess = this.#quota.check(path.toString(), 1, data.end - data.start)
       if (excess !== Code.ok) return excess
     }
 
@@ -97,35 +103,20 @@ export class Preparer {
     // The counter stays where it is once it would overflow, and so does pzxid (client-protocol 4.3).
     if (parentCVersion > parent.cversion) {
       parent.cversion = parentCVersion
-      parent.pzxid = asker.zxid
+      parent.pzxidHigh = asker.zxidHigh
+      parent.pzxidLow = asker.zxidLow
     }
     parent.numChildren++
     this.#changes.settle(parent)
-    const storedAcl = acl as Acl[]
-    const node = {
-      path,
-      zxid: asker.zxid,
-      czxid: asker.zxid,
-      mzxid: asker.zxid,
-      pzxid: asker.zxid,
-      ctime: asker.time,
-      mtime: asker.time,
-      version: 0,
-      cversion: 0,
-      aversion: 0,
-      owner: storedOwner(type, kind, fields, asker),
-      numChildren: 0,
-      acl: storedAcl,
-    }
-    this.#changes.create(node, data)
-    switch (type) {
-      case Op.createContainer:
-        return { type, path, data, acl: storedAcl, parentCVersion }
-      case Op.createTtl:
-        return { type, path, data, acl: storedAcl, parentCVersion, ttl: fields.ttl ?? 0n }
-      default:
-        return { type, path, data, acl: storedAcl, ephemeral: kind.isEphemeral, parentCVersion }
-    }
+    const node = newNode(path, asker)
+    node.owner = storedOwner(type, kind, fields, asker)
+    node.acl = acl
+    node.origin = originDigest(asker.zxidHigh, asker.zxidLow, asker.time, node.owner)
+    node.dataBytes = data.end - data.start
+    if (node.isDigested) node.content = contentOf(path, data)
+    this.#changes.create(node)
+    const { isEphemeral } = kind
+    return new CreateWrite(type, path, data, node, parent, { isEphemeral, parentCVersion })
   }
 
   delete(path: string | null, version: number, asker: Asker): TxnBody | number {
@@ -133,10 +124,10 @@ export class Preparer {
     const slash = path.lastIndexOf('/')
     if (slash < 0 || path.includes('\0') || SPECIAL_PATHS.has(path)) return Code.badArguments
     const parent = this.#changes.get(slash === 0 ? '/' : path.slice(0, slash))
-    if (parent === undefined) return Code.noNode
+    if (parent === null) return Code.noNode
     if (!this.#may(Perm.delete, parent.acl, asker)) return Code.noAuth
     const node = this.#changes.get(path)
-    if (node === undefined) return Code.noNode
+    if (node === null) return Code.noNode
     if (!matches(version, node.version)) return Code.badVersion
     if (node.numChildren > 0) return Code.notEmpty
     this.#remove(parent, node, asker.zxid)
@@ -149,7 +140,7 @@ export class Preparer {
     const slash = path.lastIndexOf('/')
     const parent = this.#changes.get(slash === 0 ? '/' : path.slice(0, slash))
     const node = this.#changes.get(path)
-    if (parent === undefined || node === undefined) return Code.noNode
+    if (parent === null || node === null) return Code.noNode
     if (node.numChildren > 0) return Code.notEmpty
     if (!mayBeReaped(node, asker.time) || this.#changes.isEphemeral(node)) return Code.badVersion
     this.#remove(parent, node, asker.zxid)
@@ -157,27 +148,30 @@ export class Preparer {
   }
 
   setData(
-    path: string | null,
-    data: Buffer | null,
+    path: PathBytes | null,
+    data: DataRange,
     version: number,
     asker: Asker,
-  ): TxnBody | number {
-    if (path === null || validatePath(path) !== null) return Code.badArguments
-    const node = this.#changes.get(path)
-    if (node === undefined) return Code.noNode
+  ): SetDataWrite | number {
+    if (path === null || !path.isValid) return Code.badArguments
+    const node = this.#changes.find(path)
+    if (node === null) return Code.noNode
     if (!this.#may(Perm.write, node.acl, asker)) return Code.noAuth
     if (this.#quota.isNeeded) {
-      const excess = this.#quota.check(path, 0, bytesOf(data) - this.#changes.dataBytes(node))
+      const growth = data.end - data.start - node.dataBytes
+      const excess = this.#quota.check(path.toString(), 0, growth)
       if (excess !== Code.ok) return excess
     }
     if (!matches(version, node.version)) return Code.badVersion
     this.#changes.touch(node, asker.zxid)
     node.version = nextVersion(node.version)
-    node.mzxid = asker.zxid
+    node.mzxidHigh = asker.zxidHigh
+    node.mzxidLow = asker.zxidLow
     node.mtime = asker.time
-    this.#changes.replaceData(node, data)
+    node.dataBytes = data.end - data.start
+    if (node.isDigested) node.content = contentOf(path, data)
     this.#changes.settle(node)
-    return { type: Op.setData, path, data, version: node.version }
+    return new SetDataWrite(path, data, node)
   }
 
   setAcl(
@@ -190,7 +184,7 @@ export class Preparer {
     const stored = fixUpAcl(acl, asker.authIds, this.#settings.schemes)
     if (typeof stored === 'number') return stored
     const node = this.#changes.get(path)
-    if (node === undefined) return Code.noNode
+    if (node === null) return Code.noNode
     if (!this.#may(Perm.admin, node.acl, asker)) return Code.noAuth
     if (!matches(version, node.aversion)) return Code.badVersion
     this.#changes.touch(node, asker.zxid)
@@ -203,7 +197,7 @@ export class Preparer {
   check(path: string | null, version: number, asker: Asker): TxnBody | number {
     if (path === null || validatePath(path) !== null) return Code.badArguments
     const node = this.#changes.get(path)
-    if (node === undefined) return Code.noNode
+    if (node === null) return Code.noNode
     if (!this.#may(Perm.read, node.acl, asker)) return Code.noAuth
     if (!matches(version, node.version)) return Code.badVersion
     return { type: Op.check, path, version: nextVersion(node.version) }
@@ -216,14 +210,19 @@ export class Preparer {
       const slash = path.lastIndexOf('/')
       const parent = this.#changes.get(slash === 0 ? '/' : path.slice(0, slash))
       const node = this.#changes.get(path)
-      if (parent !== undefined && node !== undefined) this.#remove(parent, node, zxid)
+      if (parent !== null && node !== null) this.#remove(parent, node, zxid)
     }
     return { type: Op.closeSession, paths }
   }
 
   #remove(parent: PendingNode, node: PendingNode, zxid: bigint): void {
     this.#changes.touch(parent, zxid)
-    if (zxid > parent.pzxid) parent.pzxid = zxid
+    const high = highOf(zxid)
+    const low = lowOf(zxid) | 0
+    if (isLater(high, low, parent)) {
+      parent.pzxidHigh = high
+      parent.pzxidLow = low
+    }
     parent.numChildren--
     this.#changes.settle(parent)
     this.#changes.remove(node, zxid)
@@ -249,6 +248,26 @@ export class Preparer {
   }
 }
 
+/** A node as its creation leaves it, but for owner, ACL and digest. */
+function newNode({ bytes, start, end, hash }: PathBytes, asker: Asker): PendingNode {
+  const node = new PendingNode(bytes, start, end, hash)
+  node.zxid = asker.zxid
+  node.mzxidHigh = node.pzxidHigh = asker.zxidHigh
+  node.mzxidLow = node.pzxidLow = asker.zxidLow
+  node.mtime = asker.time
+  node.isDigested = !isLeftOut(bytes, start, end)
+  return node
+}
+
+function contentOf({ bytes, start, end }: PathBytes, data: DataRange): number {
+  return digestWithoutStat(bytes, start, end, data.bytes ?? bytes, data.start, data.end)
+}
+
+/** Whether a zxid is later than the node's pzxid. */
+function isLater(high: number, low: number, { pzxidHigh, pzxidLow }: PendingNode): boolean {
+  return high > pzxidHigh || (high === pzxidHigh && low >>> 0 > pzxidLow >>> 0)
+}
+
 /** A container that had a child once, or a TTL node idle for longer than that. */
 function mayBeReaped(node: PendingNode, timeMs: number): boolean {
   if (node.owner === CONTAINER_OWNER) return node.cversion > 0
@@ -267,10 +286,6 @@ export function sequenceSuffix(cversion: number): string {
 export function nextVersion(version: number): number {
   const next = (version + 1) | 0
   return next === -1 ? 0 : next
-}
-
-function bytesOf(data: Buffer | null): number {
-  return data === null ? 0 : data.length
 }
 
 function matches(asked: number, actual: number): boolean {

@@ -155,6 +155,35 @@ export type TxnBody =
 
 export type Txn = { clientId: bigint; cxid: number; zxid: bigint; time: number } & TxnBody
 
+/** What a log takes: a transaction that writes itself, as `writeTxn` would. */
+export interface TxnRecord {
+  readonly zxid: bigint
+  writeTo(writer: Writer): void
+}
+
+/** Writes a TxnHeader. */
+export function writeTxnHeader(
+  writer: Writer,
+  clientId: bigint,
+  cxid: number,
+  zxidHigh: number,
+  zxidLow: number,
+  time: number,
+  type: number,
+): void {
+  writer.long(clientId)
+  writer.int(cxid)
+  writer.longParts(zxidHigh, zxidLow)
+  writer.longNumber(time)
+  writer.int(type)
+}
+
+/** Writes a TxnDigest. */
+export function writeTxnDigest(writer: Writer, high: number, low: number): void {
+  writer.int(DIGEST_VERSION)
+  writer.longParts(high, low)
+}
+
 /** Writes header, record and, unless null, digest. The transaction is ours, so it must be valid. */
 export function writeTxn(writer: Writer, txn: Given<Txn>, digest: TxnDigest | null): void {
   assert(txn.type !== Op.check, 'a check is logged only inside a multi')

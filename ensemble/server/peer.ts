@@ -204,16 +204,15 @@ export class Peer implements ConnectionHost {
         known: [...opened.sessions.keys(), ...this.#tree.ephemeralSessions()],
       }),
       log: {
-        append: (txn, treeDigest) =>
-          this.#store.appendTxn(txn, treeDigest === null ? null : { version: 2, treeDigest }),
+        append: (txn) => this.#store.append(txn),
       },
       edge: {
         close: (link, why) => this.#ofLink.get(link)?.end(why),
         answered: (_link, latencyMs, isWrite) => this.#answered(latencyMs, isWrite),
-        applied: (txn, latencyMs) => {
-          this.#propagation.add(latencyMs)
-          this.#writeMeter.noteTxn(txn)
-        },
+        applied: (latencyMs) => this.#propagation.add(latencyMs),
+        wrote: (txn) => this.#writeMeter.noteTxn(txn),
+        wroteAt: (bytes, start, end, writtenBytes) =>
+          this.#writeMeter.noteWriteAt(bytes, start, end, writtenBytes),
         read: (bytes, start, end, dataBytes) =>
           this.#readMeter.noteRead(bytes, start, end, dataBytes),
         fired: (type, count) => this.metrics.watchersOf(type)?.add(count),

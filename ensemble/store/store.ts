@@ -11,7 +11,7 @@
  * Source: SyncRequestProcessor.java#shouldSnapshot, 3.9.5; disk-format 2.3.
  */
 import { assert } from '../assert.ts'
-import type { Txn, TxnDigest } from '../protocol/transactions.ts'
+import { writeTxn, type Txn, type TxnDigest, type TxnRecord } from '../protocol/transactions.ts'
 import type { Clock } from '../sys/clock.ts'
 import type { FileSystem } from '../sys/file-system.ts'
 import type { Logger } from '../sys/logger.ts'
@@ -138,7 +138,12 @@ export class Store {
 
   /** Encodes a transaction into the next batch; no I/O. It must follow the one before. */
   appendTxn(txn: Txn, digest: TxnDigest | null): void {
-    const bytes = this.#log.append(txn, digest)
+    this.append({ zxid: txn.zxid, writeTo: (writer) => writeTxn(writer, txn, digest) })
+  }
+
+  /** The same for what writes itself. */
+  append(txn: TxnRecord): void {
+    const bytes = this.#log.append(txn)
     this.#txnsLeft -= 1
     this.#bytesLeft -= bytes
     this.#fileBytes += bytes

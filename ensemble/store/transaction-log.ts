@@ -20,7 +20,7 @@
  */
 import { assert } from '../assert.ts'
 import { Writer } from '../jute/writer.ts'
-import { writeTxn, type Txn, type TxnDigest } from '../protocol/transactions.ts'
+import type { TxnRecord } from '../protocol/transactions.ts'
 import { hex } from '../protocol/zxid.ts'
 import type { File, FileSystem } from '../sys/file-system.ts'
 import { adler32 } from '../sys/hash.ts'
@@ -148,7 +148,7 @@ export class TransactionLog {
    * Encodes a transaction into the next batch.
    * @returns the bytes it takes in the log
    */
-  append(txn: Txn, digest: TxnDigest | null): number {
+  append(txn: TxnRecord): number {
     assert(!this.#isClosed, 'nothing is appended to a closed log')
     if (!follows(this.#lastAppended, txn.zxid)) this.#assertContiguous(txn.zxid)
     this.#lastAppended = txn.zxid
@@ -163,7 +163,7 @@ export class TransactionLog {
     writer.longParts(0, 0)
     writer.int(0)
     const start = writer.position
-    writeTxn(writer, txn, digest)
+    txn.writeTo(writer)
     const end = writer.position
     writer.patchInt(at + 4, adler32(writer.bytes, start, end))
     writer.patchInt(at + 8, end - start)

@@ -153,7 +153,7 @@ export function digestOf(
  * What path and data contribute to the digest of a node; null below `/zookeeper`. While the data stay,
  * the digest is this XOR `statDigest`, whatever the size of the data.
  */
-export function contentDigest(path: string | Uint8Array, data: Uint8Array | null): number | null {
+function contentDigest(path: string | Uint8Array, data: Uint8Array | null): number | null {
   let bytes = typeof path === 'string' ? Buffer.from(path) : path
   if (bytes.length === 1) bytes = EMPTY
   if (isLeftOut(bytes, 0, bytes.length)) return null
@@ -162,7 +162,7 @@ export function contentDigest(path: string | Uint8Array, data: Uint8Array | null
 }
 
 /** What the stat contributes to the digest of a node. */
-export function statDigest(stat: StoredStat): number {
+function statDigest(stat: StoredStat): number {
   return (
     longDelta(StatWord.czxid, stat.czxid) ^
     longDelta(StatWord.mzxid, stat.mzxid) ^
@@ -173,6 +173,47 @@ export function statDigest(stat: StoredStat): number {
     statDelta(StatWord.cversion, stat.cversion) ^
     statDelta(StatWord.aversion, stat.aversion) ^
     longDelta(StatWord.owner, stat.owner)
+  )
+}
+
+/** The words of a stat that change while a node lives, longs in two halves. */
+export interface ChangingStat {
+  mzxidHigh: number
+  mzxidLow: number
+  pzxidHigh: number
+  pzxidLow: number
+  mtime: number
+  version: number
+  cversion: number
+  aversion: number
+}
+
+/** What they contribute to the digest of a node; `originDigest` is the rest of its stat's. */
+export function stateDigest(stat: ChangingStat): number {
+  return (
+    statDelta(StatWord.mzxid, stat.mzxidHigh) ^
+    statDelta(StatWord.mzxid + 1, stat.mzxidLow) ^
+    statDelta(StatWord.pzxid, stat.pzxidHigh) ^
+    statDelta(StatWord.pzxid + 1, stat.pzxidLow) ^
+    timeDelta(StatWord.mtime, stat.mtime) ^
+    statDelta(StatWord.version, stat.version) ^
+    statDelta(StatWord.cversion, stat.cversion) ^
+    statDelta(StatWord.aversion, stat.aversion)
+  )
+}
+
+/** What the words of a stat contribute that stay as they are from a node's creation on. */
+export function originDigest(
+  czxidHigh: number,
+  czxidLow: number,
+  ctime: number,
+  owner: bigint,
+): number {
+  return (
+    statDelta(StatWord.czxid, czxidHigh) ^
+    statDelta(StatWord.czxid + 1, czxidLow) ^
+    timeDelta(StatWord.ctime, ctime) ^
+    (owner === 0n ? 0 : longDelta(StatWord.owner, owner))
   )
 }
 

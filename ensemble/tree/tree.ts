@@ -27,7 +27,14 @@ import type { Txn, TxnBody } from '../protocol/transactions.ts'
 import { EventType } from '../protocol/watches.ts'
 import { AclTable, OPEN, UNRESOLVED } from './acl-table.ts'
 import { FrozenTree } from './frozen-tree.ts'
-import { digestWithoutStat, isLeftOut, statDelta, StatWord } from './node-digest.ts'
+import {
+  digestWithoutStat,
+  isLeftOut,
+  originDigest,
+  statDelta,
+  StatWord,
+  type ChangingStat,
+} from './node-digest.ts'
 import {
   Directory,
   Field,
@@ -38,6 +45,7 @@ import {
   type NodeId,
 } from './node-store.ts'
 import { CONTAINER_OWNER, Owners, ttlOf, ttlOwner } from './owners.ts'
+import { textOf } from './path-bytes.ts'
 import { HASH_START, hashBytes } from './path-index.ts'
 import {
   LIMITS_NAME,
@@ -81,6 +89,42 @@ export type Applied = {
   readonly stat: Buffer | null
   /** One for each part of a multi. */
   readonly results: Applied[] | null
+}
+
+interface ChangeTime {
+  readonly zxidHigh: number
+  readonly zxidLow: number
+  readonly time: number
+}
+
+/** A setData as `changeData` takes it: path and data are where the request has them. */
+export interface DataChange extends ChangeTime {
+  readonly zxid: bigint
+  /** Hold the path in `[start, end)`; the root's is empty. */
+  readonly bytes: Buffer
+  readonly start: number
+  readonly end: number
+  /** The length of the path as a string. */
+  readonly pathUnits: number
+  /** null, or the data in `[dataStart, dataEnd)`; an empty range with null. */
+  readonly data: Buffer | null
+  readonly dataStart: number
+  readonly dataEnd: number
+  readonly version: number
+  /** Whether the tree's digest counts the node: those below /zookeeper are left out. */
+  readonly isDigested: boolean
+  /** What path and data contribute to the node's digest. */
+  readonly content: number
+}
+
+/** A create as `addNode` takes it. */
+export interface NodeChange extends DataChange {
+  /** The last slash of the path, and the hash of the whole. */
+  readonly slash: number
+  readonly hash: number
+  readonly acl: readonly Acl[]
+  readonly owner: bigint
+  readonly parentCVersion: number
 }
 
 export type Quota = {
@@ -132,6 +176,11 @@ export class Tree {
 
   findBytes(bytes: Uint8Array, start: number, end: number): NodeId {
     return this.#store.find(bytes, start, end)
+  }
+
+  /** The same for a path whose hash is known; the root's is empty. */
+  findHashed(bytes: Uint8Array, start: number, end: number, hash: number): NodeId {
+    return end === start ? ROOT : this.#store.findHashed(bytes, start, end, hash)
   }
 
   // --- one node ---
@@ -261,6 +310,23 @@ export class Tree {
     return this.#store.get(node, Field.digest) >>> 0
   }
 
+  /** Takes mzxid and pzxid of a node to `into`. */
+  loadZxids(node: NodeId, into: ChangingStat): void {
+    const store = this.#store
+    into.mzxidHigh = store.get(node, Field.mzxid)
+    into.mzxidLow = store.get(node, Field.mzxid + 1)
+    into.pzxidHigh = store.pzxidHigh(node)
+    into.pzxidLow = store.pzxidLow(node)
+  }
+
+  /** What czxid, ctime and owner contribute to the digest of a node. */
+  originDigest(node: NodeId): number {
+    const page = this.#store.nodes.pages[node >>> PAGE_SHIFT]!
+    const at = (node & PAGE_MASK) * NODE_WORDS
+    const ctime = this.#store.getTime(node, Field.ctime)
+    return originDigest(page[at]!, page[at + 1]!, ctime, this.owner(node))
+  }
+
   /** The stat as clients see it: 68 bytes. */
   writeStat(node: NodeId, writer: Writer): void {
     writer.reserve(STAT_BYTES)
@@ -294,6 +360,11 @@ export class Tree {
 
   get treeDigest(): bigint {
     return longOf(this.#digestHigh, this.#digestLow)
+  }
+
+  /** Whether `treeDigest` has these halves, both signed; true where digests are not kept. */
+  hasDigest(high: number, low: number): boolean {
+    return !this.#digestEnabled || (this.#digestHigh === high && (this.#digestLow | 0) === low)
   }
 
   /** The same computed from all nodes, to check that the two agree: for tests and simulation. */
@@ -421,6 +492,79 @@ export class Tree {
     return applied
   }
 
+  /**
+   * What `apply` does for a setData, without a look-up: `node` is where the path of `change` leads.
+   * Of its digest what path and data contribute is taken from the change, the rest computed anew.
+   */
+  changeData(node: NodeId, change: DataChange, changes: TreeChange[] | null): void {
+    const { data, dataStart, dataEnd, zxid } = change
+    const growth = dataEnd - dataStart - this.#store.dataBytes(node)
+    this.#store.setData(node, data, dataStart, dataEnd)
+    this.#noteWritten(node, change)
+    if (change.isDigested) this.#countDigest(node, change.content ^ this.#statDigest(node))
+    this.#dataSize += growth
+    if (this.#quotas.size > 0) this.#countUsage(pathOf(change), 0, growth)
+    if (changes !== null) {
+      const acl = this.acl(node)
+      changes.push({ type: EventType.nodeDataChanged, path: pathOf(change), acl, zxid })
+    }
+    if (zxid > this.lastZxid) this.lastZxid = zxid
+  }
+
+  /**
+   * What `apply` does for a create, without a look-up: `parent` is the node above, and there is none
+   * yet at the path of `change`.
+   */
+  addNode(parent: NodeId, change: NodeChange, changes: TreeChange[] | null): NodeId {
+    const { bytes, start, end, slash, hash, zxid, zxidHigh, zxidLow } = change
+    const { data, dataStart, dataEnd } = change
+    const store = this.#store
+    const isLeftOutParent = isLeftOut(bytes, start, slash)
+    this.#raiseCversion(parent, change.parentCVersion, zxidHigh, zxidLow, isLeftOutParent)
+    const node = store.insert(parent, hash, bytes, slash + 1, end, data, dataStart, dataEnd)
+    this.#noteCreated(node, change)
+    const number = this.#acls.use(change.acl)
+    store.set(node, Field.acl, number)
+    const { owner } = change
+    if (owner !== 0n) store.set(node, Field.owner, this.#owners.attach(node, owner))
+    if (change.isDigested) this.#countDigest(node, change.content ^ this.#statDigest(node))
+    else this.#quotaNodeCreated(pathOf(change))
+    this.#dataSize += change.pathUnits + dataEnd - dataStart
+    if (this.#quotas.size > 0) this.#countUsage(pathOf(change), 1, dataEnd - dataStart)
+    if (changes !== null) {
+      const path = pathOf(change)
+      changes.push({ type: EventType.nodeCreated, path, acl: this.acl(node), zxid })
+      changes.push(this.#childrenChanged(path, parent, zxid))
+    }
+    if (zxid > this.lastZxid) this.lastZxid = zxid
+    return node
+  }
+
+  #noteCreated(node: NodeId, { zxidHigh, zxidLow, time }: ChangeTime): void {
+    const timeHigh = Math.floor(time / 0x1_0000_0000) | 0
+    const page = this.#store.nodes.writable(node)
+    const at = (node & PAGE_MASK) * NODE_WORDS
+    page[at + Field.czxid] = zxidHigh
+    page[at + Field.czxid + 1] = zxidLow
+    page[at + Field.mzxid] = zxidHigh
+    page[at + Field.mzxid + 1] = zxidLow
+    page[at + Field.ctime] = timeHigh
+    page[at + Field.ctime + 1] = time | 0
+    page[at + Field.mtime] = timeHigh
+    page[at + Field.mtime + 1] = time | 0
+  }
+
+  #noteWritten(node: NodeId, change: ChangeTime & { readonly version: number }): void {
+    const { zxidHigh, zxidLow, time, version } = change
+    const page = this.#store.nodes.writable(node)
+    const at = (node & PAGE_MASK) * NODE_WORDS
+    page[at + Field.mzxid] = zxidHigh
+    page[at + Field.mzxid + 1] = zxidLow
+    page[at + Field.mtime] = Math.floor(time / 0x1_0000_0000) | 0
+    page[at + Field.mtime + 1] = time | 0
+    page[at + Field.version] = version
+  }
+
   #applyOne(header: Header, body: TxnBody, changes: TreeChange[] | null): Applied {
     switch (body.type) {
       case Op.create:
@@ -485,29 +629,20 @@ export class Tree {
         : store.findChild(parent, bytes, nameStart, this.#pathEnd, hash)
     const zxidHigh = highOf(zxid)
     const zxidLow = lowOf(zxid)
+    const isLeftOutParent = this.#isLeftOutAtPath(this.#slash)
     if (existing !== NO_NODE) {
       if (existing !== parent) this.#replaceAcl(existing, body.acl)
       if (body.type === Op.create) {
-        this.#raiseCversion(parent, body.parentCVersion, zxidHigh, zxidLow)
+        this.#raiseCversion(parent, body.parentCVersion, zxidHigh, zxidLow, isLeftOutParent)
       }
       return refused(Code.nodeExists, path)
     }
 
-    this.#raiseCversion(parent, body.parentCVersion, zxidHigh, zxidLow)
+    this.#raiseCversion(parent, body.parentCVersion, zxidHigh, zxidLow, isLeftOutParent)
     const dataBytes = data === null ? 0 : data.length
     const node = store.insert(parent, hash, bytes, nameStart, this.#pathEnd, data, 0, dataBytes)
-    const timeHigh = Math.floor(time / 0x1_0000_0000) | 0
-    const page = store.nodes.writable(node)
-    const at = (node & PAGE_MASK) * NODE_WORDS
-    page[at + Field.czxid] = zxidHigh
-    page[at + Field.czxid + 1] = zxidLow
-    page[at + Field.mzxid] = zxidHigh
-    page[at + Field.mzxid + 1] = zxidLow
-    page[at + Field.ctime] = timeHigh
-    page[at + Field.ctime + 1] = time | 0
-    page[at + Field.mtime] = timeHigh
-    page[at + Field.mtime + 1] = time | 0
-    page[at + Field.acl] = this.#acls.use(body.acl)
+    this.#noteCreated(node, { zxidHigh, zxidLow, time })
+    store.set(node, Field.acl, this.#acls.use(body.acl))
     if (owner !== 0n) store.set(node, Field.owner, this.#owners.attach(node, owner))
     this.#countDigest(node, this.#digestOfNode(node, bytes, 0, this.#pathEnd))
     this.#dataSize += path.length + dataBytes
@@ -558,13 +693,7 @@ export class Tree {
     const dataBytes = data === null ? 0 : data.length
     const growth = dataBytes - store.dataBytes(node)
     store.setData(node, data, 0, dataBytes)
-    const page = store.nodes.writable(node)
-    const at = (node & PAGE_MASK) * NODE_WORDS
-    page[at + Field.mzxid] = highOf(zxid)
-    page[at + Field.mzxid + 1] = lowOf(zxid)
-    page[at + Field.mtime] = Math.floor(time / 0x1_0000_0000) | 0
-    page[at + Field.mtime + 1] = time | 0
-    page[at + Field.version] = version
+    this.#noteWritten(node, { zxidHigh: highOf(zxid), zxidLow: lowOf(zxid), time, version })
     const pathEnd = node === ROOT ? 0 : this.#pathEnd
     this.#countDigest(node, this.#digestOfNode(node, this.#path, 0, pathEnd))
     this.#dataSize += growth
@@ -624,32 +753,45 @@ export class Tree {
   // --- the parent ---
 
   /** A child was created: the parent's count of creations only ever grows; -1 adds one. */
-  #raiseCversion(parent: NodeId, cversion: number, zxidHigh: number, zxidLow: number): void {
+  #raiseCversion(
+    parent: NodeId,
+    cversion: number,
+    zxidHigh: number,
+    zxidLow: number,
+    isLeftOutParent: boolean,
+  ): void {
     const store = this.#store
     const directory = store.directoryOf(parent)
     const old = store.inDirectory(directory, Directory.cversion)
     const raised = cversion === -1 ? (old + 1) | 0 : cversion
     if (raised <= old) return
     store.setInDirectory(directory, Directory.cversion, raised)
-    this.#setPzxid(parent, zxidHigh, zxidLow, statDelta(StatWord.cversion, old ^ raised))
+    const delta = statDelta(StatWord.cversion, old ^ raised)
+    this.#setPzxid(parent, zxidHigh, zxidLow, delta, isLeftOutParent)
   }
 
   #raisePzxid(parent: NodeId, high: number, low: number): void {
     const oldHigh = this.#store.pzxidHigh(parent)
     if (high < oldHigh) return
     if (high === oldHigh && low >>> 0 <= this.#store.pzxidLow(parent) >>> 0) return
-    this.#setPzxid(parent, high, low, 0)
+    this.#setPzxid(parent, high, low, 0, this.#isLeftOutAtPath(this.#slash))
   }
 
-  /** The parent of the path at hand; `delta` is what else changed of its digest. */
-  #setPzxid(parent: NodeId, high: number, low: number, delta: number): void {
+  /** `delta` is what else changed of the parent's digest. */
+  #setPzxid(
+    parent: NodeId,
+    high: number,
+    low: number,
+    delta: number,
+    isLeftOutParent: boolean,
+  ): void {
     const store = this.#store
     const directory = store.directoryOf(parent)
     const oldHigh = store.inDirectory(directory, Directory.pzxid)
     const oldLow = store.inDirectory(directory, Directory.pzxid + 1)
     store.setInDirectory(directory, Directory.pzxid, high)
     store.setInDirectory(directory, Directory.pzxid + 1, low)
-    if (this.#isLeftOutAtPath(this.#slash)) return
+    if (isLeftOutParent) return
     const pzxidDelta =
       statDelta(StatWord.pzxid, oldHigh ^ high) ^ statDelta(StatWord.pzxid + 1, oldLow ^ low)
     this.#changeDigest(parent, delta ^ pzxidDelta)
@@ -669,10 +811,16 @@ export class Tree {
     const store = this.#store
     const dataStart = store.dataStart(node)
     const dataEnd = dataStart + store.dataBytes(node)
+    const content = digestWithoutStat(path, start, end, store.blobBytes(node), dataStart, dataEnd)
+    return content ^ this.#statDigest(node)
+  }
+
+  /** What the stat of a node contributes to its digest. */
+  #statDigest(node: NodeId): number {
+    const store = this.#store
     const page = store.nodes.pages[node >>> PAGE_SHIFT]!
     const at = (node & PAGE_MASK) * NODE_WORDS
     let digest =
-      digestWithoutStat(path, start, end, store.blobBytes(node), dataStart, dataEnd) ^
       statDelta(StatWord.czxid, page[at + Field.czxid]!) ^
       statDelta(StatWord.czxid + 1, page[at + Field.czxid + 1]!) ^
       statDelta(StatWord.mzxid, page[at + Field.mzxid]!) ^
@@ -901,6 +1049,10 @@ export type TreeLoader = {
     end: number,
   ): void
   finish(): void
+}
+
+function pathOf({ bytes, start, end }: DataChange): string {
+  return textOf(bytes, start, end)
 }
 
 function applied(path: string | null, node: NodeId): Applied {

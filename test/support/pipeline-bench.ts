@@ -11,7 +11,7 @@ import { ClientLink, WriterPool } from '../../ensemble/pipeline/client-link.ts'
 import type { QuotaExcess } from '../../ensemble/pipeline/quota-check.ts'
 import { Pipeline, type PipelineSettings } from '../../ensemble/pipeline/pipeline.ts'
 import { ConnectRequest, ConnectResponse } from '../../ensemble/protocol/connect.ts'
-import type { Txn } from '../../ensemble/protocol/transactions.ts'
+import { readTxn, type Txn, type TxnRecord } from '../../ensemble/protocol/transactions.ts'
 import { WatcherEvent } from '../../ensemble/protocol/watches.ts'
 import { SessionIds } from '../../ensemble/session/session-ids.ts'
 import { secretPasswords } from '../../ensemble/session/session-passwords.ts'
@@ -49,11 +49,13 @@ export class PipelineBench {
       watches: this.watches,
       passwords: this.passwords,
       sessionIds: new SessionIds({ serverId, wallMs: this.wallMs, known: [] }),
-      log: { append: (txn, treeDigest) => this.txns.push({ txn, treeDigest }) },
+      log: { append: (txn) => this.txns.push(decoded(txn)) },
       edge: {
         close: (link, why) => this.closed.push({ link, why }),
         answered: () => {},
         applied: () => {},
+        wrote: () => {},
+        wroteAt: () => {},
         fired: () => {},
         read: () => {},
         exceeded: (excess) => this.excesses.push(excess),
@@ -103,6 +105,14 @@ export class PipelineBench {
   connection(): BenchClient {
     return new BenchClient(this)
   }
+}
+
+/** What the log would hold. */
+function decoded(record: TxnRecord): { txn: Txn; treeDigest: bigint | null } {
+  const writer = new Writer()
+  record.writeTo(writer)
+  const { txn, digest } = readTxn(new Reader(writer.take()))
+  return { txn, treeDigest: digest?.treeDigest ?? null }
 }
 
 export class BenchClient {
