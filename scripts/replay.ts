@@ -2,7 +2,7 @@
 import { expectationsOf } from '../test/support/replay/differences.ts'
 import { recordings } from '../test/support/replay/recordings.ts'
 import { replay } from '../test/support/replay/replay.ts'
-import { apacheServer, ourServer } from '../test/support/replay/servers.ts'
+import { apacheServer, ourServer } from '../test/support/twin-servers.ts'
 
 const HELP = `Usage: node scripts/replay.ts ours|apache [RECORDING…]
 

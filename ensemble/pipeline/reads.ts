@@ -6,7 +6,7 @@
  */
 import { isAllowed } from '../auth/permissions.ts'
 import type { AuthScheme } from '../auth/schemes.ts'
-import type { Reader } from '../jute/reader.ts'
+import { decodeUtf8, type Reader } from '../jute/reader.ts'
 import type { Writer } from '../jute/writer.ts'
 import { AclList, Perm, type Acl } from '../protocol/acl.ts'
 import { Code } from '../protocol/error-codes.ts'
@@ -142,7 +142,7 @@ export class Reads {
     const { rangeStart, rangeEnd } = reader
     const watch = reader.bool()
     if (!this.#mayRead(link, xid, node)) return
-    if (watch) this.#watches.add(reader.bytes.toString('utf8', rangeStart, rangeEnd), 'data', link)
+    if (watch) this.#watches.add(decodeUtf8(reader.bytes, rangeStart, rangeEnd), 'data', link)
     const writer = this.#begin(link, xid)
     const dataStart = writer.position + 4
     tree.writeData(node, writer)
@@ -154,7 +154,7 @@ export class Reads {
   #exists(link: ClientLink, xid: number, reader: Reader): void {
     const tree = this.#tree
     const node = this.#find(reader)
-    const path = reader.bytes.toString('utf8', reader.rangeStart, reader.rangeEnd)
+    const path = decodeUtf8(reader.bytes, reader.rangeStart, reader.rangeEnd)
     const watch = reader.bool()
     if (node === NULL_PATH) return this.#fail(link, xid, Code.marshallingError)
     if (path.includes('\0')) return this.#fail(link, xid, Code.badArguments)
@@ -174,7 +174,7 @@ export class Reads {
     const { rangeStart, rangeEnd } = reader
     const watch = reader.bool()
     if (!this.#mayRead(link, xid, node)) return
-    if (watch) this.#watches.add(reader.bytes.toString('utf8', rangeStart, rangeEnd), 'child', link)
+    if (watch) this.#watches.add(decodeUtf8(reader.bytes, rangeStart, rangeEnd), 'child', link)
     const writer = this.#begin(link, xid)
     const namesStart = writer.position
     tree.writeChildNames(node, writer)

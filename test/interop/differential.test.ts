@@ -5,16 +5,20 @@
  *   DIFFERENTIAL_OPS    operations; when unset 100,000 in CI, 20,000 elsewhere
  *   DIFFERENTIAL_SEED   the seed, 1 when unset
  *
+ * Twice: as most servers are set up, and with settings that answers depend on turned the other way,
+ * together with those that must mean nothing to a lone server. Each run prints what it compared as a
+ * table of requests and codes, which holds at least `differential/least-coverage.ts`.
+ *
  * What may differ is in `differential/accepted.ts`. Skips aloud where there is no Java or no Maven.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { serverSettings, startServer } from '../../ensemble/server/index.ts'
-import { silent } from '../../ensemble/sys/logger.ts'
-import { apache, apacheMissing } from '../support/apache.ts'
-import { freePort, ServerProcess } from '../support/server-process.ts'
+import { apacheMissing } from '../support/apache.ts'
+import { apacheServer, ourTimedServer, type ServerSetUp } from '../support/twin-servers.ts'
+import {
+  leastCoverage,
+  leastCoverageOfOthers,
+  type LeastCoverage,
+} from './differential/least-coverage.ts'
 import { LockStep } from './differential/lock-step.ts'
 
 const missing = apacheMissing()
@@ -23,77 +27,72 @@ if (missing !== null)
 
 const OPS = Number(process.env['DIFFERENTIAL_OPS'] ?? (process.env['CI'] ? 100_000 : 20_000))
 const SEED = Number(process.env['DIFFERENTIAL_SEED'] ?? 1)
-const SUPER_DIGEST = 'super:xQJmxLMiHGwaqBvst5y6rkB6HQs=' // super:admin
 /** Longer than any run: reaping would fall between other operations on each server. */
 const NEVER_MS = 86_400_000
 
-test.skipIf(missing !== null)(
-  `${OPS} operations of seed ${SEED} are answered as Apache 3.9.5 answers them (X-1, X-2, X-3)`,
-  async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'howdah-differential-'))
-    await using cleaning = new AsyncDisposableStack()
-    cleaning.defer(() => rmSync(folder, { recursive: true, force: true }))
-    // Both answers of a server without an ensemble: disabled, or not implemented.
-    const reconfigEnabled = SEED % 2 === 0
-    // Hard quotas refuse: what their usage is counted from must not be in flight (operations.ts).
-    const enforceQuota = SEED % 3 === 0
-    await using theirs = await ServerProcess.start(
-      apache([
-        '-Dzookeeper.extendedTypesEnabled=true',
-        `-Dzookeeper.DigestAuthenticationProvider.superDigest=${SUPER_DIGEST}`,
-        '-Dzookeeper.forceSync=no',
-        `-Dznode.container.checkIntervalMs=${NEVER_MS}`,
-      ]),
-      {
-        folder: join(folder, 'apache'),
-        port: await freePort(),
-        settings: {
-          tickTime: 2000,
-          minSessionTimeout: 20_000,
-          maxSessionTimeout: 60_000,
-          reconfigEnabled: String(reconfigEnabled),
-          enforceQuota: String(enforceQuota),
-        },
+interface Run {
+  readonly name: string
+  readonly operations: number
+  readonly setUp: ServerSetUp
+  readonly least: LeastCoverage
+}
+
+const timeouts = { minSessionTimeout: '20000', maxSessionTimeout: '60000' }
+const properties = { 'znode.container.checkIntervalMs': String(NEVER_MS) }
+const runs: readonly Run[] = [
+  {
+    name: 'usual',
+    operations: OPS,
+    setUp: { settings: timeouts, properties },
+    least: leastCoverage,
+  },
+  {
+    name: 'other',
+    operations: Math.ceil(OPS / 4),
+    setUp: {
+      settings: {
+        ...timeouts,
+        reconfigEnabled: 'true',
+        enforceQuota: 'true',
+        extendedTypesEnabled: 'false',
+        // For members of an ensemble alone.
+        localSessionsEnabled: 'true',
+        localSessionsUpgradingEnabled: 'true',
+        enableEagerACLCheck: 'true',
       },
-    )
-    await using ours = await startServer(
-      serverSettings({
-        dataDir: join(folder, 'ours'),
-        clientPort: 0,
-        clientPortAddress: '127.0.0.1',
-        tickTimeMs: 2000,
-        minSessionTimeoutMs: 20_000,
-        maxSessionTimeoutMs: 60_000,
-        maxClientCnxns: 0,
-        forceSync: false,
-        extendedTypesEnabled: true,
-        superDigest: SUPER_DIGEST,
-        reconfigEnabled,
-        enforceQuota,
-        containerCheckIntervalMs: NEVER_MS,
-      }),
-      silent,
-    )
-    const servers = { oursPort: ours.clientPort!, apachePort: theirs.port }
+      properties: { ...properties, 'readonlymode.enabled': 'true' },
+    },
+    least: leastCoverageOfOthers,
+  },
+]
+
+test.skipIf(missing !== null).each(runs)(
+  `$operations operations of seed ${SEED}, $name settings, are answered as Apache 3.9.5 answers them (X-1, X-2, X-3)`,
+  async ({ name, operations, setUp, least }) => {
+    await using theirs = await apacheServer(setUp)
+    await using ours = await ourTimedServer(setUp)
+    const servers = { oursPort: ours.port, apachePort: theirs.port }
+    // Hard quotas refuse: what their usage is counted from must not be in flight (operations.ts).
+    const enforceQuota = setUp.settings?.['enforceQuota'] === 'true'
     const run = new LockStep(servers, SEED, { enforceQuota })
     const startedMs = performance.now()
     try {
-      await run.run(OPS)
+      await run.run(operations)
     } catch (error) {
-      if (!theirs.isAlive) process.stderr.write(`Apache's server ended: ${theirs.output}\n`)
+      process.stderr.write(theirs.lastWords())
       throw error
     } finally {
       run.close()
       const seconds = ((performance.now() - startedMs) / 1000).toFixed(1)
       process.stderr.write(
-        `differential: seed ${SEED}, ${run.operations} operations and ${run.events} events in ${seconds} s\n`,
+        `differential: ${name} settings, seed ${SEED}, ${run.operations} operations and ${run.events} events in ${seconds} s\n${run.coverage.table()}`,
       )
-      for (const [name, count] of run.acceptedCounts) {
-        process.stderr.write(`differential: accepted ${count} times: ${name}\n`)
+      for (const [difference, count] of run.acceptedCounts) {
+        process.stderr.write(`differential: accepted ${count} times: ${difference}\n`)
       }
     }
-    // Every kind of operation came to be compared.
-    if (OPS >= 20_000) expect(run.countsByType.size).toBeGreaterThan(25)
-    if (OPS >= 20_000 && enforceQuota) expect(run.quotaRefusals).toBeGreaterThan(50)
+    // The stream does not shrink unnoticed.
+    if (OPS >= 20_000) expect(run.coverage.missing(least.often)).toEqual([])
+    if (OPS >= 100_000) expect(run.coverage.missing(least.seldom)).toEqual([])
   },
 )

@@ -9,7 +9,7 @@ import { apacheMissing } from '../support/apache.ts'
 import { expectationsOf } from '../support/replay/differences.ts'
 import { recordings } from '../support/replay/recordings.ts'
 import { replay } from '../support/replay/replay.ts'
-import { apacheServer } from '../support/replay/servers.ts'
+import { apacheServer } from '../support/twin-servers.ts'
 
 const missing = apacheMissing()
 if (missing !== null) process.stderr.write(`SKIPPED test/interop/recordings.test.ts: ${missing}\n`)

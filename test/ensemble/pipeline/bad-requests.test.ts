@@ -242,3 +242,15 @@ test('a multi without its end is refused, an empty one is not', () => {
   expect(ask(bench, client, Op.multi, writer.take()).err).toBe(Code.marshallingError)
   expect(ask(bench, client, Op.multi, MultiRequest.encode([])).err).toBe(Code.ok)
 })
+
+test('a watch is found again under a path outside the BMP, as Java encodes it (X-3)', () => {
+  const bench = new PipelineBench()
+  const client = bench.client()
+  const path = '/😀'
+  expect(
+    ask(bench, client, Op.exists, requests.ExistsRequest.encode({ path, watch: true })),
+  ).toMatchObject({ err: Code.noNode })
+  const body = watches.CheckWatchesRequest.encode({ path, type: watches.WatcherType.data })
+  expect(ask(bench, client, Op.checkWatches, body)).toMatchObject({ err: Code.ok })
+  expect(ask(bench, client, Op.removeWatches, body)).toMatchObject({ err: Code.ok })
+})

@@ -8,16 +8,9 @@ import { clientFrames, goldenFiles } from '../../support/golden.ts'
 import { differences, expectationsOf } from '../../support/replay/differences.ts'
 import { needEnsemble, recordings } from '../../support/replay/recordings.ts'
 import { replay } from '../../support/replay/replay.ts'
-import { ourServer } from '../../support/replay/servers.ts'
-
-/** What these recordings ask for is not built yet. */
-const LACKS: Readonly<Record<string, string>> = {
-  'raw-misc-standalone': 'hard quotas',
-}
+import { ourServer } from '../../support/twin-servers.ts'
 
 test.each(recordings)('$file is answered as recorded', async (recording) => {
-  const lack = LACKS[recording.file]
-  if (lack !== undefined) return void process.stderr.write(`SKIPPED ${recording.file}: ${lack}\n`)
   await using server = await ourServer(recording)
   const answers = clientFrames(`${recording.file}.jsonl`).filter(({ dir }) => dir === 's2c')
   expect(answers.length).toBeGreaterThan(2)

@@ -11,9 +11,12 @@ export interface ConnectOptions {
   readonly timeOut: number
   /** What the client says that it has seen; `last` is the newest of the run so far. */
   readonly lastZxidSeen: 'none' | 'last' | 'future' | 'negative'
+  readonly protocolVersion: number
   readonly hasReadOnlyFlag: boolean
   readonly isReadOnly: boolean
   readonly password: 'right' | 'wrong' | 'short' | 'null' | 'long'
+  /** Bytes behind the record. */
+  readonly trailing: number
   readonly sessionId: 'own' | 'unknown' | 'new'
 }
 
@@ -46,7 +49,10 @@ export function connectOptions(random: RandomValues): ConnectOptions {
     takesOver: random.bool(),
     timeOut: random.pick([30_000, 30_000, 20_000, 60_000, 1_000_000, 0x7fffffff, 0, -1]),
     lastZxidSeen: random.pick(['none', 'last', 'last', 'last', 'negative', 'future']),
+    protocolVersion: random.pick([0, 0, 0, 1, 99, -1]),
     hasReadOnlyFlag,
+    // Behind a record without the flag the next byte would be the flag.
+    trailing: hasReadOnlyFlag ? random.pick([0, 0, 0, 1, 20]) : 0,
     isReadOnly: random.below(3) === 0,
     password: random.pick(['right', 'null', 'short', 'long']),
     sessionId: random.pick(['new', 'unknown']),
@@ -104,7 +110,7 @@ export function throwaway(random: RandomValues): Throwaway {
       auth: Buffer.from('a:b'),
     })
     const cut = body.subarray(0, random.below(body.length))
-    return { bytes: header(Op.auth, cut), what: `an auth packet of ${cut.length} bytes` }
+    return { bytes: header(Op.auth, cut), what: 'an auth packet cut short' }
   }
   return { kind: 'throwaway', ...random.pick([unknown, unknown, unknown, odd, odd, shortAuth])() }
 }

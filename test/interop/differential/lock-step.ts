@@ -8,11 +8,13 @@
  */
 import { ConnectRequest } from '../../../ensemble/protocol/connect.ts'
 import { Code } from '../../../ensemble/protocol/error-codes.ts'
+import type { MultiResponse } from '../../../ensemble/protocol/multi.ts'
 import { Op } from '../../../ensemble/protocol/op-codes.ts'
 import { RandomValues } from '../../support/random-values.ts'
 import { accepted, type AcceptedDifference } from './accepted.ts'
 import { View, type Answer } from './answers.ts'
 import type { ConnectOptions } from './connections.ts'
+import { Coverage } from './coverage.ts'
 import {
   asText,
   describeRequest,
@@ -55,10 +57,8 @@ export class LockStep {
   readonly #history: string[] = []
   /** Transactions that ended sessions: the order of their events is that of a hash table. */
   readonly #closeZxids = new Set<bigint>()
+  readonly coverage = new Coverage()
   readonly acceptedCounts = new Map<string, number>()
-  readonly countsByType = new Map<number, number>()
-  /** Writes that both refused for a quota. */
-  quotaRefusals = 0
   operations = 0
   events = 0
   #sessions = 0
@@ -133,7 +133,6 @@ export class LockStep {
   #count(name: string, requests: readonly Request[]): void {
     for (const request of requests) {
       this.#note(`${name}: ${describeRequest(request)}`)
-      this.countsByType.set(request.type, (this.countsByType.get(request.type) ?? 0) + 1)
     }
     this.operations += requests.length
   }
@@ -175,6 +174,7 @@ export class LockStep {
       apacheAt += apacheEvents.length
       this.events += apacheEvents.length
       this.#sameEvents(slot, requests, oursEvents, apacheEvents)
+      for (const text of apacheEvents) this.#countEvent(text)
       if (request !== null) this.#sameAnswer(slot, request, ours[oursAt++], apache[apacheAt++])
     }
     this.#same(slot, 'frames', ours.length - oursAt, apache.length - apacheAt)
@@ -201,6 +201,11 @@ export class LockStep {
       }
     }
     this.#same(slot, 'events', `\n${ours.join('\n')}`, `\n${apache.join('\n')}`)
+  }
+
+  #countEvent(text: string): void {
+    const [, type = ''] = text.split(' ')
+    this.coverage.note(`event ${type}`, text.includes('zxid -1 ') ? 'by setWatches' : 'told')
   }
 
   #noteCloses(side: number, frames: readonly Buffer[], requests: readonly Request[]): void {
@@ -241,7 +246,6 @@ export class LockStep {
       return
     }
     const theirs = this.#views[1].answer(request.type, apache)
-    if (theirs.err === Code.quotaExceeded) this.quotaRefusals++
     let own = this.#views[0].answer(request.type, ours)
     if (request.mayShift && own.err === theirs.err && own.zxid === theirs.zxid + 1n) {
       this.#accept(accepted.undecodableWrite)
@@ -257,6 +261,9 @@ export class LockStep {
     if (this.#mustRefuse && theirs.err !== Code.noAuth) {
       this.#fail(slot, 'an event not sent, though the node may be read', own.text, theirs.text)
     }
+    const body = request.body((zxid) => zxid)
+    const parts = Array.isArray(theirs.body) ? (theirs.body as MultiResponse) : null
+    this.coverage.answered(request.type, body, theirs.err, parts)
     this.#learn(request, theirs)
   }
 
@@ -352,11 +359,13 @@ export class LockStep {
     this.#same(slot, 'a greeting', ours !== undefined, apache !== undefined)
     if (ours === undefined || apache === undefined) {
       this.#same(slot, 'closed', links[0].isClosed, links[1].isClosed)
+      this.coverage.note(connectKind(options), 'closed')
       for (const link of links) link.destroy()
       return null
     }
     const [first, second] = [this.#views[0].greeting(ours), this.#views[1].greeting(apache)]
     this.#same(slot, `connect ${asText(options)}`, first.text, second.text)
+    this.coverage.note(connectKind(options), second.sessionId === 0n ? 'refused' : 'welcome')
     if (second.sessionId === 0n) {
       await this.#closedBoth(slot, links)
       return null
@@ -374,6 +383,7 @@ export class LockStep {
 
   #connectFrame(side: 0 | 1, options: ConnectOptions, own: Slot | null): Buffer {
     const { sessionId, password, lastZxidSeen, hasReadOnlyFlag, isReadOnly, timeOut } = options
+    const { protocolVersion, trailing } = options
     const seen = {
       none: 0n,
       last: this.#views[side].raw(this.#lastZxid),
@@ -389,16 +399,17 @@ export class LockStep {
       long: Buffer.concat([right, Buffer.alloc(16)]),
     }
     const ids = { own: own?.ids[side] ?? 0n, unknown: 0x1234_5678_9abcn, new: 0n }
-    return framed((writer) =>
+    return framed((writer) => {
       ConnectRequest.write(writer, {
-        protocolVersion: 0,
+        protocolVersion,
         lastZxidSeen: seen[lastZxidSeen],
         timeOut,
         sessionId: ids[sessionId],
         passwd: passwords[password],
         readOnly: hasReadOnlyFlag ? isReadOnly : undefined,
-      }),
-    )
+      })
+      writer.raw(Buffer.alloc(trailing, 1))
+    })
   }
 
   /** What makes no session: nothing is answered, and the connection ends. */
@@ -419,6 +430,7 @@ export class LockStep {
     )
     for (const link of links) link.destroy()
     if (ours !== apache) this.#fail(this.#slots[0]!, 'first bytes', ours, apache)
+    this.coverage.note('first bytes', 'closed')
   }
 
   /** A request that costs the connection: on a session of its own, which is closed in order after. */
@@ -436,6 +448,7 @@ export class LockStep {
       links[side].take().map((frame) => this.#views[side].answer(NaN, frame).text),
     )
     this.#same(slot, what, texts[0]!.join('\n'), texts[1]!.join('\n'))
+    this.coverage.note(what, texts[1]!.length === 0 ? 'closed' : 'answered, closed')
     this.#same(slot, `closed by ${what}`, links[0].isClosed, links[1].isClosed)
     await this.#endLinks(slot)
     const resumed = await this.#connect('a throwaway', STANDARD, slot)
@@ -475,12 +488,20 @@ export class LockStep {
   }
 }
 
+/** What decides over a connect request. */
+function connectKind({ sessionId, password, lastZxidSeen }: ConnectOptions): string {
+  if (lastZxidSeen === 'future') return 'connect, zxid ahead'
+  return sessionId === 'own' ? `connect, ${password} password` : `connect, ${sessionId} session`
+}
+
 const NO_PASSWORD = Buffer.alloc(16)
 const STANDARD: ConnectOptions = {
   takesOver: false,
   timeOut: 30_000,
   lastZxidSeen: 'last',
+  protocolVersion: 0,
   hasReadOnlyFlag: true,
+  trailing: 0,
   isReadOnly: false,
   password: 'right',
   sessionId: 'own',

@@ -3,6 +3,8 @@
  * clients that were not recorded did to it. Line numbers are those of the files.
  */
 
+import type { ServerSetUp } from '../twin-servers.ts'
+
 /** What the unrecorded client does, where the recording shows its effect. */
 export type HiddenStep =
   | readonly ['connect']
@@ -10,12 +12,8 @@ export type HiddenStep =
   | readonly ['delete', path: string]
   | readonly ['close']
 
-export interface Recording {
+export interface Recording extends ServerSetUp {
   readonly file: string
-  /** Keys of zoo.cfg, beyond those of every replay. */
-  readonly settings?: Readonly<Record<string, string>>
-  /** System properties, which zoo.cfg cannot set, by their whole names. */
-  readonly properties?: Readonly<Record<string, string>>
   /** Before the line is sent or awaited. */
   readonly hidden?: Readonly<Record<number, readonly HiddenStep[]>>
   /** zxid of the last of the steps before the first line, where the first answer cannot tell. */
@@ -24,8 +22,6 @@ export interface Recording {
   readonly passesMs?: Readonly<Record<number, number>>
   /** Lines whose order depends on the moment or on a hash table. */
   readonly anyOrder?: readonly number[]
-  /** Text of the JAAS file. */
-  readonly jaas?: string
 }
 
 /** A tree as it was when the recording began: the root's children now, and how many more had been. */
