@@ -15,6 +15,23 @@ export function apacheMissing(): string | null {
 
 /** @param flags such as `-Dzookeeper.digest.enabled=false` */
 export function apache(flags: readonly string[] = []): ServerProgram {
+  return server(flags, `${apacheJars()}/*`)
+}
+
+/** With Jetty, so that its admin server comes up; those jars come from Maven Central on the first run. */
+export function apacheWithAdmin(): ServerProgram {
+  const folder = join(dirname(apacheJars()), 'apache-admin-9.4.57')
+  if (!existsSync(folder)) {
+    const staging = `${folder}.new`
+    const pom = join(import.meta.dirname, 'apache-admin-pom.xml')
+    const goal = ['dependency:copy-dependencies', `-DoutputDirectory=${staging}`]
+    execFileSync('mvn', ['-q', '-B', '-f', pom, ...goal], { stdio: 'inherit' })
+    renameSync(staging, folder)
+  }
+  return server([], `${apacheJars()}/*:${folder}/*`)
+}
+
+function server(flags: readonly string[], classPath: string): ServerProgram {
   return {
     name: 'apache',
     command: [
@@ -24,7 +41,7 @@ export function apache(flags: readonly string[] = []): ServerProgram {
       '-XX:TieredStopAtLevel=1',
       ...flags,
       '-cp',
-      `${apacheJars()}/*`,
+      classPath,
       'org.apache.zookeeper.server.quorum.QuorumPeerMain',
     ],
   }

@@ -114,6 +114,32 @@ export const commands: { readonly [name: string]: CommandSpec } = {
     examples: ['howdah check howdah.yaml --plan', 'howdah check howdah.yaml --explain lease'],
     load: () => import('./check.ts'),
   },
+  snapshot: {
+    summary: 'Shows a snapshot, or makes a new data directory from one.',
+    usage: 'restore FILE --into DIR [--above ZXID] | show FILE',
+    details:
+      'FILE is a snapshot of ours or of Apache’s, plain, gz or snappy, whatever its name: from version-2,\n' +
+      'or from GET /commands/snapshot. A restore leaves out sessions and their ephemeral nodes, and goes\n' +
+      'on 65536 epochs above all it knows of, so that no zxid is given twice. DIR may hold myid, nothing else.',
+    options: {
+      into: { value: 'DIR', help: 'The new data directory: empty, or not there yet.' },
+      above: {
+        value: 'ZXID',
+        help: 'The last zxid that the lost ensemble is known to have given, in hex.',
+      },
+      'accept-fuzzy': {
+        value: null,
+        help: 'Take a snapshot that Apache wrote while its tree changed as it is, as Apache’s restore does.',
+      },
+      output,
+    },
+    positionals: { least: 2, most: 2 },
+    examples: [
+      'howdah snapshot restore backup/snapshot.100000004 --into /var/lib/howdah/1',
+      'howdah snapshot show backup/snapshot.100000004.gz -o json',
+    ],
+    load: () => import('./snapshot.ts'),
+  },
   cli: {
     summary: 'zkCli: its commands, options and output; one command, a script, or a shell.',
     usage: '[-server LIST] [-timeout MS] [-r] [-waitforconnection] [COMMAND …]',
