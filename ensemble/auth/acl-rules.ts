@@ -7,6 +7,13 @@ import type { Acl } from '../protocol/acl.ts'
 import { Code } from '../protocol/error-codes.ts'
 import type { AuthId, AuthScheme } from './schemes.ts'
 
+/**
+ * An `auth` entry stands for all ids of its connection: a request of a megabyte would make a list of
+ * gigabytes of them. No list that a frame of default size can hold comes near.
+ */
+const LIST_BYTES_MAX = 8 * 1024 * 1024
+const ENTRY_BYTES = 12
+
 /** @returns the list to store, or the error code for the client */
 export function fixUpAcl(
   acl: readonly Acl[] | null,
@@ -16,6 +23,7 @@ export function fixUpAcl(
   if (acl === null || acl.length === 0) return Code.invalidAcl
   if (acl.length === 1 && isOpenToTheWorld(acl[0]!)) return acl
   const stored: Acl[] = []
+  let ownBytes = 0
   for (const entry of withoutDuplicates(acl)) {
     const { scheme, id } = entry.id
     if (scheme === null) return Code.invalidAcl
@@ -24,6 +32,8 @@ export function fixUpAcl(
       const own = ids.filter((candidate) => schemes.get(candidate.scheme)?.isAuthenticated === true)
       if (own.length === 0) return Code.invalidAcl
       for (const { scheme: ownScheme, id: ownId } of own) {
+        ownBytes += ENTRY_BYTES + ownScheme.length + ownId.length
+        if (ownBytes > LIST_BYTES_MAX) return Code.invalidAcl
         stored.push({ perms: entry.perms, id: { scheme: ownScheme, id: ownId } })
       }
     } else {

@@ -6,6 +6,15 @@
 import type { Acl } from '../protocol/acl.ts'
 import type { AuthId, AuthScheme } from './schemes.ts'
 
+/** Comparisons above which the outcome is remembered. */
+const LONG = 256
+
+/**
+ * What long lists grant to ids, for as long as both are in use: comparing twenty thousand entries
+ * with each request would hold up everybody. Neither lists nor ids change in place.
+ */
+const remembered = new WeakMap<readonly AuthId[], WeakMap<readonly Acl[], number>>()
+
 /**
  * Whether one of `ids` has one of the bits of `permission` in `acl`.
  * An empty list allows everybody, as does the super user's id.
@@ -27,6 +36,7 @@ export function isAllowed(
     }
   }
   for (const own of ids) if (own.scheme === 'super') return true
+  if (acl.length * ids.length > LONG) return (grantedTo(ids, acl, schemes) & permission) !== 0
   for (const entry of acl) {
     if ((entry.perms & permission) === 0) continue
     const scheme = schemes.get(entry.id.scheme ?? '')
@@ -36,4 +46,28 @@ export function isAllowed(
     }
   }
   return false
+}
+
+/** All bits that the entries matching one of `ids` have. */
+function grantedTo(
+  ids: readonly AuthId[],
+  acl: readonly Acl[],
+  schemes: ReadonlyMap<string, AuthScheme>,
+): number {
+  let ofIds = remembered.get(ids)
+  if (ofIds === undefined) remembered.set(ids, (ofIds = new WeakMap()))
+  let granted = ofIds.get(acl)
+  if (granted !== undefined) return granted
+  granted = 0
+  for (const { perms, id } of acl) {
+    if ((perms & ~granted) === 0) continue
+    const scheme = schemes.get(id.scheme ?? '')
+    if (scheme === undefined) continue
+    const isMatch = ids.some(
+      (own) => own.scheme === id.scheme && scheme.matches(own.id, id.id ?? ''),
+    )
+    if (isMatch) granted |= perms
+  }
+  ofIds.set(acl, granted)
+  return granted
 }

@@ -8,6 +8,7 @@
  *  1. Ids belong to a connection, and come from its own proofs or its address (S-6).
  *  2. Where authentication is enforced, a connection without an id of one of the schemes is answered
  *     nothing but -124, whatever it asks, and closed (S-5).
+ *  3. A connection has a bounded number of ids: one more is refused, and ends it.
  *
  * Source: ZooKeeperServer#processPacket, #processSasl, AuthenticationHelper, 3.9.5.
  */
@@ -20,6 +21,11 @@ import { Code } from '../protocol/error-codes.ts'
 import { AuthPacket, GetSaslRequest } from '../protocol/requests.ts'
 import type { ClientLink } from './client-link.ts'
 import type { PipelineCounts } from './pipeline-counts.ts'
+
+/** Ids of one connection, its address included. */
+export const IDS_MAX = 128
+/** All of them together, in characters. */
+const IDS_LENGTH_MAX = 1_048_576
 
 export interface AuthenticationSettings {
   readonly schemes: ReadonlyMap<string, AuthScheme>
@@ -74,6 +80,12 @@ export class Authentication {
       link.endFrame()
       return this.#close(link, 'authentication failed')
     }
+    if (isTooMuch(link.authIds, ids)) {
+      this.#counts.authFailures++
+      link.beginReply(xid, 0n, Code.authFailed)
+      link.endFrame()
+      return this.#close(link, `more than ${IDS_MAX} ids`)
+    }
     link.beginReply(xid, 0n, Code.ok)
     link.endFrame()
     this.#add(link, ids)
@@ -102,9 +114,22 @@ export class Authentication {
   #add(link: ClientLink, ids: readonly AuthId[]): void {
     const known = new Set(link.authIds.map((own) => `${own.scheme}:${own.id}`))
     const added = ids.filter((own) => !known.has(`${own.scheme}:${own.id}`))
+    if (added.length === 0) return
     link.authIds = inMapOrder([...link.authIds, ...added])
     link.isStranger = this.isStranger(link)
   }
+}
+
+/**
+ * Every check of a list goes through all ids, and all of them are kept as long as the connection:
+ * ten thousand in a segment would hold up everybody (X-5). Apache has no limit.
+ */
+function isTooMuch(known: readonly AuthId[], added: readonly AuthId[]): boolean {
+  if (known.length + added.length > IDS_MAX) return true
+  let length = 0
+  for (const { id } of known) length += id.length
+  for (const { id } of added) length += id.length
+  return length > IDS_LENGTH_MAX
 }
 
 /** null for a token that is absent or cut off: the connection then ends without an answer. */
