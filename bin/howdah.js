@@ -12,11 +12,11 @@
  * 3. The child does not outlive the launcher, not even a launcher killed with -9: both ends of a
  *    socket pair are all that ties them, and when the launcher's end is gone the child kills itself
  *    with -9, which is what was asked for.
+ *
+ * Start-up counts: what only a launcher needs is imported by it alone.
  */
-import { spawn } from 'node:child_process'
 import { existsSync, fstatSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { Socket } from 'node:net'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -34,12 +34,12 @@ const program = isCheckout ? sources : new URL('../dist/toolkit/main.js', import
 
 if (process.env[LAUNCHED] === '1') {
   delete process.env[LAUNCHED]
-  endWithLauncher()
+  await endWithLauncher()
   await import(program.href)
 } else if (isNewEnough()) {
   await import(program.href)
 } else {
-  launch()
+  await launch()
 }
 
 function isNewEnough() {
@@ -50,12 +50,13 @@ function isNewEnough() {
 }
 
 /** Runs in the child: ends it when the launcher's end of the socket pair closes. */
-function endWithLauncher() {
+async function endWithLauncher() {
   try {
     if (!fstatSync(LAUNCHER_FD).isSocket()) return
   } catch {
     return // no such descriptor: somebody else set the variable
   }
+  const { Socket } = await import('node:net')
   const launcher = new Socket({ fd: LAUNCHER_FD, readable: true, writable: false })
   const end = () => process.kill(process.pid, 'SIGKILL')
   launcher.on('error', end)
@@ -64,7 +65,7 @@ function endWithLauncher() {
   launcher.unref() // the program ends when it is done, not when the launcher is
 }
 
-function launch() {
+async function launch() {
   const node = newerNode()
   if (node === null) {
     const advice = isCheckout
@@ -76,6 +77,7 @@ function launch() {
     process.exitCode = 1
     return
   }
+  const { spawn } = await import('node:child_process')
   let child = null
   // Before the child exists: a signal in between must not end the launcher alone.
   for (const signal of PASSED_ON) process.on(signal, () => child?.kill(signal))

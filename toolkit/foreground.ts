@@ -7,7 +7,7 @@
 import type { LogLevel } from '../ensemble/sys/pino-logger.ts'
 import { pinoLogger, type FlushableLogger } from '../ensemble/sys/pino-logger.ts'
 import type { Io } from './command.ts'
-import { SUPERVISED } from './setup/plan.ts'
+import { SUPERVISED } from './supervised.ts'
 
 /** JSON lines on stdout, readable on a terminal; HOWDAH_LOG is the level (info). */
 export function foregroundLog(io: Io): FlushableLogger {

@@ -6,7 +6,7 @@
  */
 import { runCommandLine } from './command-line.ts'
 import type { Io } from './command.ts'
-import { SUPERVISED } from './setup/plan.ts'
+import { SUPERVISED } from './supervised.ts'
 
 const AT_ONCE_AFTER_MS = 1500
 const SIGNAL_NUMBER = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const

@@ -2,12 +2,11 @@
 import { readFileSync, readdirSync } from 'node:fs'
 import { homedir, hostname, release, tmpdir, type, userInfo } from 'node:os'
 import { dirname } from 'node:path'
-import { getHeapStatistics } from 'node:v8'
 import type { Host } from './host.ts'
 
 export const nodeHost: Host = {
   facts() {
-    const heap = getHeapStatistics()
+    const heap = process.getBuiltinModule('node:v8').getHeapStatistics()
     return {
       hostName: hostname(),
       runtime: 'Node.js',

@@ -1,5 +1,7 @@
-/** Child processes by node:child_process, each leader of its own process group. */
-import { spawn as nodeSpawn } from 'node:child_process'
+/**
+ * Child processes by node:child_process, each leader of its own process group. The module is loaded
+ * by the first spawn: a server starts none.
+ */
 import { readFileSync } from 'node:fs'
 import type { Child, Exit, Process } from './process.ts'
 
@@ -9,7 +11,8 @@ export const nodeProcess: Process = {
   spawn({ argv, cwd, env, input, onOutput }): Child {
     const [command = '', ...rest] = argv
     const output = onOutput === undefined ? 'ignore' : 'pipe'
-    const child = nodeSpawn(command, rest, {
+    const { spawn } = process.getBuiltinModule('node:child_process')
+    const child = spawn(command, rest, {
       ...(cwd === undefined ? {} : { cwd }),
       env: { ...process.env, ...env },
       stdio: [input === true ? 'pipe' : 'ignore', output, output],

@@ -39,10 +39,8 @@ function makeClasses(): number[] {
 
 function makeClassTable(): Uint8Array {
   const table = new Uint8Array(PAGED_MAX / 8 + 1)
-  let size = 0
-  for (let eighth = 1; eighth < table.length; eighth++) {
-    if (CLASS_BYTES[size]! < eighth * 8) size++
-    table[eighth] = size
+  for (let size = 1; size < CLASS_BYTES.length; size++) {
+    table.fill(size, CLASS_BYTES[size - 1]! / 8 + 1, CLASS_BYTES[size]! / 8 + 1)
   }
   return table
 }

@@ -33,35 +33,31 @@ const ZLIB_FROM_BYTES = 200
 const START = -1
 
 /** Eight tables of 256: what a byte becomes when followed by 0 to 7 zero bytes. */
-const SLICES = makeSlices()
-/** What the byte at each of the 60 places contributes; STAT[place * 256 + byte]. */
-const STAT = makeStatTable()
+const SLICES = makeTables(8, (zeros) => zeros)
+/**
+ * For each of the fifteen words of a stat, what the byte at each of its four places contributes:
+ * `[place * 256 + byte]`. Made when a word is met: a server without nodes needs one of them.
+ */
+const STAT = Array.from<Int32Array | null>({ length: STAT_BYTES / 4 }).fill(null)
 
-function makeSlices(): Int32Array {
-  const slices = new Int32Array(8 * 256)
-  for (let byte = 0; byte < 256; byte++) {
-    let value = byte
-    for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1
-    slices[byte] = value
-  }
-  for (let at = 256; at < slices.length; at++) slices[at] = afterZeroByte(slices, slices[at - 256]!)
-  return slices
-}
-
-function makeStatTable(): Int32Array {
-  const table = new Int32Array(STAT_BYTES * 256)
-  for (let byte = 0; byte < 256; byte++) {
-    let value = SLICES[byte]!
-    for (let place = STAT_BYTES - 1; place >= 0; place--) {
-      table[place * 256 + byte] = value
-      value = afterZeroByte(SLICES, value)
+/** Tables of 256, for a byte that is followed by `zerosBehind(table)` zero bytes. */
+function makeTables(count: number, zerosBehind: (table: number) => number): Int32Array {
+  const tables = new Int32Array(count * 256)
+  for (let table = 0; table < count; table++) {
+    const bytes = Buffer.alloc(1 + zerosBehind(table))
+    for (let bit = 1; bit < 256; bit <<= 1) {
+      bytes[0] = bit
+      // From the inner state 0; zlib inverts it at both ends.
+      const ofBit = ~crc32(bytes, START >>> 0)
+      const at = table * 256
+      for (let rest = 0; rest < bit; rest++) tables[at + bit + rest] = tables[at + rest]! ^ ofBit
     }
   }
-  return table
+  return tables
 }
 
-function afterZeroByte(slices: Int32Array, value: number): number {
-  return slices[value & 0xff]! ^ (value >>> 8)
+function tableOfWord(word: number): Int32Array {
+  return (STAT[word] ??= makeTables(4, (place) => STAT_BYTES - 1 - (word * 4 + place)))
 }
 
 /** Runs `bytes[start, end)` through the CRC whose inner state is `state` (-1 at the start). */
@@ -93,12 +89,12 @@ function feed(state: number, bytes: Uint8Array, start: number, end: number): num
  */
 export function statDelta(word: number, changed: number): number {
   if (changed === 0) return 0
-  const at = word << 10
+  const table = STAT[word] ?? tableOfWord(word)
   return (
-    STAT[at + (changed >>> 24)]! ^
-    STAT[at + 256 + ((changed >>> 16) & 0xff)]! ^
-    STAT[at + 512 + ((changed >>> 8) & 0xff)]! ^
-    STAT[at + 768 + (changed & 0xff)]!
+    table[changed >>> 24]! ^
+    table[256 + ((changed >>> 16) & 0xff)]! ^
+    table[512 + ((changed >>> 8) & 0xff)]! ^
+    table[768 + (changed & 0xff)]!
   )
 }
 
@@ -113,11 +109,12 @@ export function digestWithoutStat(
 ): number {
   let state = feed(START, path, pathStart, pathEnd)
   if (dataEnd > dataStart) state = feed(state, data, dataStart, dataEnd)
+  const table = STAT[0] ?? tableOfWord(0)
   return ~(
-    STAT[state & 0xff]! ^
-    STAT[256 + ((state >>> 8) & 0xff)]! ^
-    STAT[512 + ((state >>> 16) & 0xff)]! ^
-    STAT[768 + (state >>> 24)]!
+    table[state & 0xff]! ^
+    table[256 + ((state >>> 8) & 0xff)]! ^
+    table[512 + ((state >>> 16) & 0xff)]! ^
+    table[768 + (state >>> 24)]!
   )
 }
 

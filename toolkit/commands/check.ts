@@ -6,7 +6,8 @@ import { groupSettings } from '../setup/group-settings.ts'
 import { withoutSecrets, type LoadedSetUp } from '../setup/load.ts'
 import { planOf } from '../setup/plan.ts'
 import { formatProblem, printable, SetUpError, type Problem } from '../setup/problem.ts'
-import { isYaml, readServerFile, readYamlServer } from '../setup/server-file.ts'
+import { isYaml, readServerFile } from '../setup/server-file.ts'
+import { readYamlServer } from '../setup/server-yaml.ts'
 import { formatMs, groupTimes } from '../setup/times.ts'
 
 export async function run(args: Arguments, io: Io): Promise<number> {

@@ -2,13 +2,13 @@
 import { CommandError, type Arguments, type Io } from '../command.ts'
 import { foregroundLog, untilStopped } from '../foreground.ts'
 import { formatProblem, printable } from '../setup/problem.ts'
-import { readServerFile, type ServerFile } from '../setup/server-file.ts'
+import { isYaml, readServerFile, type ServerFile } from '../setup/server-file.ts'
 
 /** Source: ExitCode, 3.9.5. */
 const ServerExit = { done: 0, unexpected: 1, configuration: 2, dataDirectory: 3 } as const
 
 export async function run(args: Arguments, io: Io): Promise<number> {
-  const { settings, notes } = read(args, io)
+  const { settings, notes } = await read(args, io)
   const log = foregroundLog(io)
   for (const note of notes) {
     const text = formatProblem(note)
@@ -36,13 +36,15 @@ export async function run(args: Arguments, io: Io): Promise<number> {
   return ServerExit.done
 }
 
-function read(args: Arguments, io: Io): ServerFile {
+async function read(args: Arguments, io: Io): Promise<ServerFile> {
+  const { positionals: words, properties } = args
+  const [file = ''] = words
   try {
-    return readServerFile(args.positionals, {
-      sid: args.integer('sid', { least: 1, most: 255 }) ?? null,
-      env: io.env,
-      properties: args.properties,
-    })
+    const sid = args.integer('sid', { least: 1, most: 255 }) ?? null
+    const options = { sid, env: io.env, properties }
+    if (words.length > 1 || !isYaml(file)) return readServerFile(words, options)
+    const { readYamlServerFile } = await import('../setup/server-yaml.ts')
+    return readYamlServerFile(file, options)
   } catch (error) {
     const { code, path } = error as NodeJS.ErrnoException
     if (code === undefined) throw error

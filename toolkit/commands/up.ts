@@ -11,7 +11,7 @@ import { isAllLoopback } from '../setup/check.ts'
 import { fileOf, loadFile } from '../setup/find.ts'
 import type { LoadedSetUp } from '../setup/load.ts'
 import { planOf, type Part } from '../setup/plan.ts'
-import { readYamlServer } from '../setup/server-file.ts'
+import { readYamlServer } from '../setup/server-yaml.ts'
 import { portIsTaken, untilPortOpens } from '../setup/ports.ts'
 import { Supervisor } from '../setup/supervisor.ts'
 

@@ -18,9 +18,6 @@ export interface Part {
 /** Long enough for another part to let go of a port. */
 const RESTART_AFTER_MS = 500
 
-/** Set for each part: its stdin is a pipe whose close means that `up` is gone. */
-export const SUPERVISED = 'HOWDAH_SUPERVISED'
-
 /** Stops run the other way round: controllers hand over while there is still an ensemble. */
 export function planOf({ setUp, file }: LoadedSetUp, only?: string): Part[] {
   const parts: Part[] = []

@@ -1,10 +1,8 @@
 /**
- * The settings of one server, from a `zoo.cfg`, from arguments as Apache's server takes them, or from
- * the YAML. The YAML's server is written out as the zoo.cfg that it stands for, so that both go
- * through one parser with one set of defaults.
+ * The settings of one server, from a `zoo.cfg` or from arguments as Apache's server takes them; a
+ * server of a YAML is written out as a zoo.cfg first (server-yaml.ts).
  */
 import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
 import {
   parseServerArguments,
   parseZooCfg,
@@ -12,8 +10,6 @@ import {
   type Settings,
 } from '../../ensemble/config/index.ts'
 import type { RetentionSettings, ServerSettings } from '../../ensemble/server/index.ts'
-import { isLoopback, locate } from './check.ts'
-import { loadSetUp, redacted, withoutSecrets, type LoadedSetUp } from './load.ts'
 import { SetUpError, type Problem } from './problem.ts'
 import { authSettingsOf } from './server-auth.ts'
 import { adminSettingsOf, metricsSettingsOf, systemPropertiesOf } from './server-http.ts'
@@ -38,17 +34,13 @@ export function isYaml(path: string): boolean {
 }
 
 /**
- * @param words a file, or `PORT DATADIR [TICKTIME] [MAXCLIENTCNXNS]`
+ * @param words a `zoo.cfg`, or `PORT DATADIR [TICKTIME] [MAXCLIENTCNXNS]`
  * @throws SetUpError with every problem; the system's error when a file cannot be read
  */
 export function readServerFile(words: readonly string[], options: ServerFileOptions): ServerFile {
   const [first = ''] = words
   const flags = flagsOf(options)
   if (words.length > 1) return finished(parseServerArguments(words, flags), options)
-  if (isYaml(first)) {
-    const loaded = loadSetUp(first, options.env)
-    return readYamlServer(loaded, { ...options, file: first })
-  }
   const text = readFileSync(first, 'utf8')
   const parsed = parseZooCfg(text, first, { flags })
   const { dynamicConfigFile } = parsed.settings
@@ -57,63 +49,8 @@ export function readServerFile(words: readonly string[], options: ServerFileOpti
   return finished(parseZooCfg(text, first, { flags, dynamic }), options, text)
 }
 
-export function readYamlServer(
-  { setUp, directory, origins, secrets }: LoadedSetUp,
-  options: ServerFileOptions & { readonly file: string },
-): ServerFile {
-  const { file } = options
-  const servers = setUp.ensemble.servers ?? {}
-  const sids = Object.keys(servers)
-  const sid = options.sid === null && sids.length === 1 ? sids[0] : String(options.sid ?? '')
-  const server = sid === undefined ? undefined : servers[sid]
-  if (sid === undefined || server === undefined) {
-    const expected = sids.length === 0 ? 'ensemble.servers' : `--sid ${sids.join(', --sid ')}`
-    const what = sids.length === 0 ? 'the set-up has no servers to run' : 'which server?'
-    throw new SetUpError([locate({ path: 'ensemble', what, expected }, file, origins)])
-  }
-  const own = `ensemble.servers.${sid}`
-  const { ports, dataDir, dataLogDir, host } = server
-  const lines: { key: string; value: string; path: string }[] = [
-    ...Object.entries(setUp.ensemble.settings ?? {}).map(([key, value]) => ({
-      key,
-      value,
-      path: `ensemble.settings.${key}`,
-    })),
-    { key: 'dataDir', value: resolve(directory, dataDir), path: `${own}.dataDir` },
-    ...(dataLogDir === undefined
-      ? []
-      : [{ key: 'dataLogDir', value: resolve(directory, dataLogDir), path: `${own}.dataLogDir` }]),
-    { key: 'clientPort', value: String(ports.client), path: `${own}.ports.client` },
-    // A server on loopback is not for the rest of the network.
-    ...(isLoopback(host) ? [{ key: 'clientPortAddress', value: host, path: `${own}.host` }] : []),
-  ]
-  const text = lines.map(({ key, value }) => `${escaped(key)}=${escaped(value)}\n`).join('')
-  const parsed = parseZooCfg(text, file, { flags: flagsOf(options) })
-  const place = (problem: Problem): Problem => {
-    const path = lines[problem.line - 1]?.path ?? own
-    const { line: _line, column: _column, file: _file, ...said } = problem
-    return locate({ path, ...said }, file, origins)
-  }
-  const problems = redacted(parsed.problems.map(place), secrets)
-  const notes = redacted(parsed.notes.map(place), secrets)
-  const finishedFile = finished({ ...parsed, problems, notes }, options, text)
-  const { settings } = finishedFile
-  // Values that came from `${…}` are shown to nobody, whatever their key is called (S-16).
-  const hide = (shown: string): string => withoutSecrets(shown, secrets)
-  const systemProperties = settings.systemProperties?.map(
-    ([name, value]) => [name, hide(value)] as const,
-  )
-  return {
-    notes: finishedFile.notes,
-    settings: {
-      ...settings,
-      initialConfiguration: hide(settings.initialConfiguration ?? ''),
-      systemProperties: systemProperties ?? [],
-    },
-  }
-}
-
-function finished(
+/** @throws SetUpError with every problem */
+export function finished(
   parsed: ParsedZooCfg,
   options: ServerFileOptions,
   text: string | null = null,
@@ -221,7 +158,7 @@ function retentionOf(settings: Settings, isGiven: (key: string) => boolean): Ret
 }
 
 /** As zkServer.sh hands them to the JVM; what the command line says comes last, and counts. */
-function flagsOf({ env, properties }: ServerFileOptions): string {
+export function flagsOf({ env, properties }: ServerFileOptions): string {
   const given = [...properties].map(([name, value]) => `-D${name}=${value}`)
   return [env['SERVER_JVMFLAGS'], env['JVMFLAGS'], ...given]
     .filter((word) => word !== undefined && word !== '')
@@ -236,11 +173,4 @@ export function allProperties(options: ServerFileOptions): Map<string, string> {
     if (match !== null) result.set(match[1] ?? '', match[2] ?? '')
   }
   return result
-}
-
-/** Escapes for the properties format of Java. */
-function escaped(text: string): string {
-  return text.replace(/[\\\n\r]/g, (character) =>
-    character === '\\' ? '\\\\' : character === '\n' ? '\\n' : '\\r',
-  )
 }

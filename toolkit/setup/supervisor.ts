@@ -12,7 +12,8 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { LineCutter } from '../log-lines.ts'
-import { SUPERVISED, type Part } from './plan.ts'
+import { SUPERVISED } from '../supervised.ts'
+import type { Part } from './plan.ts'
 
 const RESTART_LAST_MS = 10_000
 const STEADY_AFTER_MS = 10_000

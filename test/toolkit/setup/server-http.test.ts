@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { readServerFile, type GivenSettings } from '../../../toolkit/setup/server-file.ts'
+import { readYamlServerFile } from '../../../toolkit/setup/server-yaml.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'howdah-http-'))
 afterAll(() => rmSync(directory, { recursive: true }))
@@ -17,7 +18,8 @@ function read(
   const file = join(directory, isYaml ? 'howdah.yaml' : 'zoo.cfg')
   writeFileSync(file, isYaml ? lines : `dataDir=/data\nclientPort=2181\n${lines}`)
   const options = { sid: null, env, properties: new Map(Object.entries(properties)) }
-  return readServerFile([file], options).settings
+  const { settings } = isYaml ? readYamlServerFile(file, options) : readServerFile([file], options)
+  return settings
 }
 
 test('there is no admin server unless a key or property asks for it (S-18)', () => {
