@@ -200,7 +200,7 @@ export async function restoreInto(
   const { dataDir } = to
   const directory = `${dataDir}/${VERSION_DIRECTORY}`
   for (const name of await namesIn(files, dataDir)) {
-    if (name === VERSION_DIRECTORY || BESIDE.has(name)) continue
+    if (name === VERSION_DIRECTORY || BESIDE.test(name)) continue
     throw new StoreError('the directory is not empty', { file: `${dataDir}/${name}` })
   }
   for (const name of await namesIn(files, directory)) {
@@ -220,8 +220,8 @@ export async function restoreInto(
   return storeRestored(contents, { ...to, digestEnabled: true, stream: 'plain' }, sys)
 }
 
-/** Files of a data directory that say nothing about its state. */
-const BESIDE: ReadonlySet<string> = new Set(['myid', 'lost+found'])
+/** Files of a data directory that say nothing about its nodes; ours keep session ids from coming twice. */
+const BESIDE = /^(myid|lost\+found|zookeeper_server\.pid|howdah\..*)$/
 
 /** All sessions end, as if by one transaction at `zxid`. */
 function beginHistory(tree: Tree, zxid: bigint): void {
