@@ -34,7 +34,7 @@ export const gauges: Readonly<Record<string, (server: ServerView) => number | De
   local_sessions: none,
   open_file_descriptor_count: ({ host }) => host?.descriptors().open ?? -1,
   max_file_descriptor_count: ({ host }) => host?.descriptors().max ?? -1,
-  connection_drop_probability: () => new Decimal(0),
+  connection_drop_probability: (server) => new Decimal(server.connectionDropRatio),
   last_client_response_size: ({ traffic }) => traffic.responses.last,
   max_client_response_size: ({ traffic }) => traffic.responses.max,
   min_client_response_size: ({ traffic }) => traffic.responses.min,
@@ -61,7 +61,7 @@ export const counters: Readonly<Record<string, Read>> = {
   ensemble_auth_skip: none,
   ensemble_auth_success: none,
   insecure_admin_count: none,
-  large_requests_rejected: none,
+  large_requests_rejected: ({ edgeCounts }) => edgeCounts.largeRequestsRejected,
   learner_commit_received_count: none,
   learner_proposal_received_count: none,
   looking_count: none,
@@ -88,10 +88,10 @@ export const counters: Readonly<Record<string, Read>> = {
   snapshot_rate_limited_count: ({ edgeCounts }) => edgeCounts.snapshotsLimited,
   stale_replies: none,
   stale_requests: none,
-  stale_requests_dropped: none,
+  stale_requests_dropped: ({ edgeCounts }) => edgeCounts.staleRequestsDropped,
   stale_sessions_expired: ({ counts }) => counts.sessionsExpired,
   sync_processor_request_queued: ({ traffic }) => traffic.receivedTotal,
-  throttled_ops: none,
+  throttled_ops: ({ edgeCounts }) => edgeCounts.throttledOps,
   tls_handshake_exceeded: none,
   unrecoverable_error_count: none,
   unsuccessful_handshake: none,
@@ -104,6 +104,8 @@ export const gaugeSets: Readonly<Record<string, GaugeSet>> = quotaGaugeSets
 /** Counters by a key: printed behind the counters. */
 export const counterSets: Readonly<Record<string, GaugeSet>> = {
   quota_exceeded_error_per_namespace: ({ quotaRefusals }) => quotaRefusals,
+  // Ours: by limit, such as `watches_client_limit_count`; Apache has no such limits.
+  client_limit_count: ({ edgeCounts }) => edgeCounts.limited,
 }
 
 const PERCENTILES = { p50: 0.5, p95: 0.95, p99: 0.99, p999: 0.999 } as const

@@ -16,6 +16,15 @@ export class EdgeCounts {
   /** Closed because nothing was heard on them for too long. */
   connectionsIdle = 0
   requestsPaused = 0
+  largeRequestsRejected = 0
+  throttledOps = 0
+  staleRequestsDropped = 0
+  /** Ours: how often a client was refused something, or cut off, for a limit on what it may hold. */
+  readonly limited = new Map<string, number>()
+
+  noteLimited(limit: string): void {
+    this.limited.set(limit, (this.limited.get(limit) ?? 0) + 1)
+  }
   snapshotsFailed = 0
   snapshotsLimited = 0
   restoresFailed = 0

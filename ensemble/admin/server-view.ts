@@ -37,6 +37,8 @@ export interface ServerView {
   readonly edgeCounts: EdgeCounts
   readonly metrics: ServerMetrics
   readonly host: Host | null
+  /** The part of connect requests that is refused at random. */
+  readonly connectionDropRatio: number
   /** Writes refused for a quota, by top-level node. */
   readonly quotaRefusals: ReadonlyMap<string, number>
   readonly digests: readonly ZxidDigest[]

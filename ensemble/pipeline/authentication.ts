@@ -20,9 +20,10 @@ import { WireError } from '../jute/wire-error.ts'
 import { Code } from '../protocol/error-codes.ts'
 import { AuthPacket, GetSaslRequest } from '../protocol/requests.ts'
 import type { ClientLink } from './client-link.ts'
+import { sessionIdOf, type ClientLimits, type OnLimited } from './client-limits.ts'
 import type { PipelineCounts } from './pipeline-counts.ts'
 
-/** Ids of one connection, its address included. */
+/** Ids of one connection, its address included, unless a setting says another number. */
 export const IDS_MAX = 128
 /** All of them together, in characters. */
 const IDS_LENGTH_MAX = 1_048_576
@@ -35,18 +36,22 @@ export interface AuthenticationSettings {
   readonly enforcedSchemes: readonly string[] | null
   /** A client whose login has failed may go on without. */
   readonly allowSaslFailedClients: boolean
+  readonly limits: ClientLimits
 }
 
 export class Authentication {
   readonly #settings: AuthenticationSettings
   readonly #counts: PipelineCounts
   readonly #close: (link: ClientLink, why: string) => void
+  readonly #onLimited: OnLimited
 
   constructor(
     settings: AuthenticationSettings,
     counts: PipelineCounts,
     close: (link: ClientLink, why: string) => void,
+    onLimited: OnLimited,
   ) {
+    this.#onLimited = onLimited
     this.#settings = settings
     this.#counts = counts
     this.#close = close
@@ -80,11 +85,13 @@ export class Authentication {
       link.endFrame()
       return this.#close(link, 'authentication failed')
     }
-    if (isTooMuch(link.authIds, ids)) {
+    const { authIdsMax } = this.#settings.limits
+    if (isTooMuch(link.authIds, notIn(link.authIds, ids), authIdsMax)) {
       this.#counts.authFailures++
+      this.#onLimited(sessionIdOf(link), 'auth_ids', authIdsMax)
       link.beginReply(xid, 0n, Code.authFailed)
       link.endFrame()
-      return this.#close(link, `more than ${IDS_MAX} ids`)
+      return this.#close(link, `more than ${authIdsMax} ids`)
     }
     link.beginReply(xid, 0n, Code.ok)
     link.endFrame()
@@ -112,8 +119,7 @@ export class Authentication {
   }
 
   #add(link: ClientLink, ids: readonly AuthId[]): void {
-    const known = new Set(link.authIds.map((own) => `${own.scheme}:${own.id}`))
-    const added = ids.filter((own) => !known.has(`${own.scheme}:${own.id}`))
+    const added = notIn(link.authIds, ids)
     if (added.length === 0) return
     link.authIds = inMapOrder([...link.authIds, ...added])
     link.isStranger = this.isStranger(link)
@@ -124,12 +130,19 @@ export class Authentication {
  * Every check of a list goes through all ids, and all of them are kept as long as the connection:
  * ten thousand in a segment would hold up everybody (X-5). Apache has no limit.
  */
-function isTooMuch(known: readonly AuthId[], added: readonly AuthId[]): boolean {
-  if (known.length + added.length > IDS_MAX) return true
+function isTooMuch(known: readonly AuthId[], added: readonly AuthId[], most: number): boolean {
+  if (known.length + added.length > most) return true
   let length = 0
   for (const { id } of known) length += id.length
   for (const { id } of added) length += id.length
   return length > IDS_LENGTH_MAX
+}
+
+/** Those of `ids` that are not known. */
+function notIn(known: readonly AuthId[], ids: readonly AuthId[]): AuthId[] {
+  return ids.filter(
+    ({ scheme, id }) => !known.some((own) => own.scheme === scheme && own.id === id),
+  )
 }
 
 /** null for a token that is absent or cut off: the connection then ends without an answer. */

@@ -20,6 +20,8 @@ export interface WaitingRequest {
   readonly end: number
   readonly afterWrite: number
   readonly receivedMs: number
+  /** The answer, whatever is asked; `Code.ok`: what the request asks for. */
+  readonly err: number
 }
 
 /** What the edge does for a link. */
@@ -69,6 +71,8 @@ export class ClientLink {
   isGone = false
 
   readonly waiting: WaitingRequest[] = []
+  /** Requests that wait before the pipeline. */
+  queued = 0
   /** Writes of this link so far, and how many of them have been answered. */
   writesPrepared = 0
   writesAnswered = 0
@@ -107,7 +111,7 @@ export class ClientLink {
   }
 
   get outstanding(): number {
-    return this.writesPrepared - this.writesAnswered + this.waiting.length
+    return this.writesPrepared - this.writesAnswered + this.waiting.length + this.queued
   }
 
   get hasWritesInFlight(): boolean {

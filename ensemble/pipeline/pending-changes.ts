@@ -133,6 +133,11 @@ export class PendingChanges {
     return [...paths].filter((path) => this.get(path)?.owner === sessionId)
   }
 
+  /** At most how many ephemerals the session has, or will have: those that are going count, too. */
+  ephemeralCount(sessionId: bigint): number {
+    return this.#tree.ephemeralCountOf(sessionId) + (this.#ephemerals.get(sessionId)?.size ?? 0)
+  }
+
   /** Starts to remember, so that `rollBack` can undo what follows. */
   begin(): void {
     assert(this.#undo === null, 'multis do not nest')

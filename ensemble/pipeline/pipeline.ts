@@ -55,6 +55,8 @@ export interface PipelineSettings extends AuthenticationSettings {
   readonly reconfigEnabled: boolean
   readonly digestEnabled: boolean
   readonly enforceQuota: boolean
+  /** `jute.maxbuffer`, which bounds what Apache's server reads of a log. */
+  readonly frameBytesMax: number
 }
 
 /** Where transactions go to become durable. */
@@ -74,6 +76,16 @@ export interface PipelineEdge extends ReadMeter, WriteMeter {
   fired(type: number, watcherCount: number): void
   /** A write goes beyond a quota. */
   exceeded(excess: QuotaExcess): void
+}
+
+/** What a transaction takes beside its paths: header, count and digest. */
+const TXN_BYTES = 64
+
+/** A request as it came: `[start, end)` of `bytes`, its header first. */
+interface Frame {
+  readonly bytes: Buffer
+  readonly start: number
+  readonly end: number
 }
 
 /** Who asks, and for which zxid: one object, for nobody keeps it. */
@@ -143,12 +155,12 @@ export class Pipeline {
     this.#settings = parts.settings
     this.#changes = new PendingChanges(parts.tree, this.counts)
     const quota = new QuotaCheck(parts.tree, parts.settings, parts.edge.exceeded)
-    this.#preparer = new Preparer(this.#changes, parts.settings, quota)
+    this.#preparer = new Preparer(this.#changes, parts.settings, quota, parts.edge.limited)
     this.#requests = new RequestPreparer(this.#changes, this.#preparer, parts.settings)
     this.#reads = new Reads(parts.tree, parts.watches, parts.settings, parts.edge)
-    this.#authentication = new Authentication(parts.settings, this.counts, (link, why) =>
-      this.#close(link, why),
-    )
+    const close = (link: ClientLink, why: string): void => this.#close(link, why)
+    const { limited } = parts.edge
+    this.#authentication = new Authentication(parts.settings, this.counts, close, limited)
     this.#lastPreparedZxid = parts.tree.lastZxid
   }
 
@@ -193,7 +205,8 @@ export class Pipeline {
 
   /** Every later frame. @throws WireError when it has no request header */
   request(link: ClientLink, bytes: Buffer, start: number, end: number): void {
-    if (link.isClosing || link.isEnding) return
+    // One that was queued may outlive its connection (request-gate.ts).
+    if (link.isEnding || (link.isClosing && !link.isGone)) return
     const reader = this.#reader.reset(bytes, start, end)
     const xid = reader.int()
     const type = reader.int()
@@ -211,8 +224,25 @@ export class Pipeline {
     if (isWriteOp(type)) return this.#write(link, session, xid, type, reader)
     if (link.hasWritesInFlight) {
       const afterWrite = link.writesPrepared
-      link.waiting.push({ bytes, start, end, afterWrite, receivedMs: this.#nowMs })
+      const err = Code.ok
+      link.waiting.push({ bytes, start, end, afterWrite, receivedMs: this.#nowMs, err })
     } else this.#read(link, xid, type, reader, this.#nowMs)
+  }
+
+  /** Answers a request with an error, when its turn comes, and does not look at it. */
+  refuse(link: ClientLink, { bytes, start, end }: Frame, err: number): void {
+    if (link.isClosing || link.isEnding) return
+    link.traffic.received++
+    const xid = bytes.readInt32BE(start)
+    if (link.hasWritesInFlight) {
+      const afterWrite = link.writesPrepared
+      link.waiting.push({ bytes, start, end, afterWrite, receivedMs: this.#nowMs, err })
+    } else this.#answerError(link, xid, err, this.#nowMs)
+  }
+
+  /** Something was heard of a client. */
+  touch(link: ClientLink): void {
+    if (link.session !== null) this.#sessions.touch(link.session, this.#sessionMs)
   }
 
   /** The connection is gone; its session lives on. */
@@ -365,7 +395,17 @@ export class Pipeline {
     type: number,
     body: TxnBody,
   ): void {
-    this.#send(new TxnWrite(body), clientId, link, xid, type)
+    const write = new TxnWrite(body)
+    // The tree knows the list, too, when this is replayed: as it was before 3.6 (B-40).
+    if (body.type === Op.closeSession && !this.#fitsLog(body.paths)) write.leaveOutList()
+    this.#send(write, clientId, link, xid, type)
+  }
+
+  /** Whether a log with this list can be read by Apache's server. */
+  #fitsLog(paths: readonly string[] | null): boolean {
+    let left = this.#settings.frameBytesMax - TXN_BYTES
+    for (const path of paths ?? []) left -= 4 + Buffer.byteLength(path)
+    return left >= 0
   }
 
   /** Gives a prepared write its zxid, and the log its record. */
@@ -452,7 +492,8 @@ export class Pipeline {
       count++
       const reader = this.#reader.reset(next.bytes, next.start, next.end)
       const xid = reader.int()
-      this.#read(link, xid, reader.int(), reader, next.receivedMs)
+      if (next.err === Code.ok) this.#read(link, xid, reader.int(), reader, next.receivedMs)
+      else this.#answerError(link, xid, next.err, next.receivedMs)
     }
     waiting.splice(0, count)
   }
@@ -479,6 +520,12 @@ export class Pipeline {
     this.#answered(link, receivedMs, false)
   }
 
+  #answerError(link: ClientLink, xid: number, err: number, receivedMs: number): void {
+    link.beginReply(xid, this.#tree.lastZxid, err)
+    link.endFrame()
+    this.#answered(link, receivedMs, false)
+  }
+
   #answered(link: ClientLink, receivedMs: number, isWrite: boolean): void {
     const latencyMs = Math.round(this.#nowMs - receivedMs)
     link.noteAnswer(this.#nowMs, latencyMs)
@@ -486,7 +533,7 @@ export class Pipeline {
   }
 }
 
-function isWriteOp(type: number): boolean {
+export function isWriteOp(type: number): boolean {
   switch (type) {
     case Op.create:
     case Op.create2:

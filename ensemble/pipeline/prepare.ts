@@ -16,6 +16,7 @@ import { Code } from '../protocol/error-codes.ts'
 import { Op } from '../protocol/op-codes.ts'
 import { validatePath } from '../protocol/paths.ts'
 import type { TxnBody } from '../protocol/transactions.ts'
+import type { ClientLimits, OnLimited } from './client-limits.ts'
 import { digestWithoutStat, isLeftOut, originDigest } from '../tree/node-digest.ts'
 import type { PathBytes } from '../tree/path-bytes.ts'
 import type { PendingChanges } from './pending-changes.ts'
@@ -27,6 +28,7 @@ export interface PrepareSettings {
   readonly schemes: ReadonlyMap<string, AuthScheme>
   readonly skipAcl: boolean
   readonly extendedTypesEnabled: boolean
+  readonly limits: ClientLimits
 }
 
 /** Who asks, and which transaction it will be. */
@@ -71,7 +73,15 @@ export class Preparer {
   readonly #settings: PrepareSettings
   readonly #quota: QuotaCheck
 
-  constructor(changes: PendingChanges, settings: PrepareSettings, quota: QuotaCheck) {
+  readonly #onLimited: OnLimited
+
+  constructor(
+    changes: PendingChanges,
+    settings: PrepareSettings,
+    quota: QuotaCheck,
+    onLimited: OnLimited,
+  ) {
+    this.#onLimited = onLimited
     this.#changes = changes
     this.#settings = settings
     this.#quota = quota
@@ -93,6 +103,13 @@ export class Preparer {
     if (this.#changes.has(path)) return Code.nodeExists
     if (this.#changes.isEphemeral(parent)) return Code.noChildrenForEphemerals
     const { data } = fields
+    const { ephemeralsMax } = this.#settings.limits
+    if (ephemeralsMax > 0 && kind.isEphemeral) {
+      if (this.#changes.ephemeralCount(asker.sessionId) >= ephemeralsMax) {
+        this.#onLimited(asker.sessionId, 'ephemerals', ephemeralsMax)
+        return Code.quotaExceeded
+      }
+    }
     if (this.#quota.isNeeded) {
       const excess = this.#quota.check(path.toString(), 1, data.end - data.start)
       if (excess !== Code.ok) return excess

@@ -20,15 +20,19 @@ import { vector } from '../jute/record.ts'
 import type { NodeId, Tree } from '../tree/tree.ts'
 import type { Watches } from '../tree/watches.ts'
 import type { ClientLink } from './client-link.ts'
+import { sessionIdOf, type ClientLimits, type OnLimited } from './client-limits.ts'
 
 export interface ReadSettings {
   readonly schemes: ReadonlyMap<string, AuthScheme>
   readonly skipAcl: boolean
+  readonly limits: ClientLimits
 }
 
 /** Told each answered read: its path as UTF-8 in `[start, end)`, and the bytes of data or names. */
 export interface ReadMeter {
   read(bytes: Buffer, start: number, end: number, dataBytes: number): void
+  /** A client was refused something for a limit. */
+  limited: OnLimited
 }
 
 export class Reads {
@@ -130,6 +134,15 @@ export class Reads {
     return err === ok
   }
 
+  /** Whether a client may watch so many more paths; if not, it has been told. */
+  #mayWatch(link: ClientLink, xid: number, count = 1): boolean {
+    const { watchesMax } = this.#settings.limits
+    if (watchesMax === 0 || this.#watches.countOf(link) + count <= watchesMax) return true
+    this.#meter.limited(sessionIdOf(link), 'watches', watchesMax)
+    this.#fail(link, xid, Code.quotaExceeded)
+    return false
+  }
+
   /** The node that a path in the request names: 0 when missing; null paths are no request at all. */
   #find(reader: Reader): NodeId {
     if (!reader.bufferRange()) return NULL_PATH
@@ -142,7 +155,10 @@ export class Reads {
     const { rangeStart, rangeEnd } = reader
     const watch = reader.bool()
     if (!this.#mayRead(link, xid, node)) return
-    if (watch) this.#watches.add(decodeUtf8(reader.bytes, rangeStart, rangeEnd), 'data', link)
+    if (watch) {
+      if (!this.#mayWatch(link, xid)) return
+      this.#watches.add(decodeUtf8(reader.bytes, rangeStart, rangeEnd), 'data', link)
+    }
     const writer = this.#begin(link, xid)
     const dataStart = writer.position + 4
     tree.writeData(node, writer)
@@ -161,7 +177,10 @@ export class Reads {
     if (node !== 0 && !this.may(link, Perm.read, tree.acl(node))) {
       return this.#fail(link, xid, Code.noAuth)
     }
-    if (watch) this.#watches.add(path, 'data', link)
+    if (watch) {
+      if (!this.#mayWatch(link, xid)) return
+      this.#watches.add(path, 'data', link)
+    }
     if (node === 0) return this.#fail(link, xid, Code.noNode)
     tree.writeStat(node, this.#begin(link, xid))
     link.endFrame()
@@ -174,7 +193,10 @@ export class Reads {
     const { rangeStart, rangeEnd } = reader
     const watch = reader.bool()
     if (!this.#mayRead(link, xid, node)) return
-    if (watch) this.#watches.add(decodeUtf8(reader.bytes, rangeStart, rangeEnd), 'child', link)
+    if (watch) {
+      if (!this.#mayWatch(link, xid)) return
+      this.#watches.add(decodeUtf8(reader.bytes, rangeStart, rangeEnd), 'child', link)
+    }
     const writer = this.#begin(link, xid)
     const namesStart = writer.position
     tree.writeChildNames(node, writer)
@@ -264,6 +286,9 @@ export class Reads {
     recursive: WatchedPaths,
   ): void {
     const { relativeZxid, dataWatches, existWatches, childWatches } = request
+    const lists = [dataWatches, existWatches, childWatches, persistent, recursive]
+    const count = lists.reduce((sum, list) => sum + (list?.length ?? 0), 0)
+    if (!this.#mayWatch(link, xid, count)) return
     // In this order, up to a list or a path that is missing: what comes before it stands.
     const isDone =
       this.#resetData(link, dataWatches, relativeZxid) &&
@@ -331,6 +356,7 @@ export class Reads {
     if (path === null || (mode !== persistent && mode !== persistentRecursive)) {
       return this.#fail(link, xid, Code.marshallingError)
     }
+    if (!this.#mayWatch(link, xid)) return
     this.#watches.add(path, mode === persistent ? 'persistent' : 'persistentRecursive', link)
     this.#begin(link, xid).int(0)
     link.endFrame()

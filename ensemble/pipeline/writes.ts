@@ -267,6 +267,7 @@ export class TxnWrite extends Write {
   readonly #body: TxnBody
   #txn: Txn | null = null
   #applied: Applied | null = null
+  #isListLeftOut = false
 
   constructor(body: TxnBody) {
     super()
@@ -282,8 +283,18 @@ export class TxnWrite extends Write {
     return this.#body.type === Op.error
   }
 
+  /** The log gets the end of a session without the list of what went with it. */
+  leaveOutList(): void {
+    this.#isListLeftOut = true
+  }
+
   writeTo(writer: Writer): void {
-    writeTxn(writer, this.txn, null)
+    const { txn } = this
+    writeTxn(
+      writer,
+      this.#isListLeftOut ? { ...txn, type: Op.closeSession, paths: null } : txn,
+      null,
+    )
     this.writeDigest(writer)
   }
 

@@ -28,6 +28,8 @@ export interface ConnectionHost {
   stray(connection: ClientConnection, kind: FirstBytes): Buffer | null
   connect(connection: ClientConnection, bytes: Buffer, start: number, end: number): void
   request(connection: ClientConnection, bytes: Buffer, start: number, end: number): void
+  /** A connection that does not read what it is sent is about to be closed. */
+  unread(connection: ClientConnection): void
   /** Whether this connection must not send more requests for now. */
   isCrowded(connection: ClientConnection): boolean
   /** Calls back in a later turn. */
@@ -73,7 +75,8 @@ export class ClientConnection implements ConnectionHandlers {
     // What follows a closeSession is not looked at, garbage neither; what follows the connect request
     // waits for its answer, or the reply to an auth packet would be taken for it.
     if (link.isEnding || !link.isWelcomed) return false
-    return link.replyBytes <= UNSENT_BYTES_PAUSE && link.waiting.length < WAITING_MAX
+    if (link.waiting.length + link.queued >= WAITING_MAX) return false
+    return link.replyBytes <= UNSENT_BYTES_PAUSE
   }
 
   constructor(host: ConnectionHost, socket: Connection) {
@@ -148,6 +151,7 @@ export class ClientConnection implements ConnectionHandlers {
       writers.give(writer)
     } else this.socket.write(writer.written(), () => writers.give(writer))
     if (this.socket.queuedBytes > unsentBytesMax) {
+      this.#host.unread(this)
       return this.abort(`${this.socket.queuedBytes} bytes wait to be read by the client`)
     }
     if (this.link.isClosing) this.#finish()
@@ -225,7 +229,8 @@ export class ClientConnection implements ConnectionHandlers {
   get #isFull(): boolean {
     const { link, socket } = this
     if (link.isEnding || (this.#hasConnected && !link.isWelcomed)) return true
-    if (link.replyBytes > UNSENT_BYTES_PAUSE || link.waiting.length >= WAITING_MAX) return true
+    if (link.replyBytes > UNSENT_BYTES_PAUSE) return true
+    if (link.waiting.length + link.queued >= WAITING_MAX) return true
     return socket.queuedBytes > UNSENT_BYTES_PAUSE || this.#host.isCrowded(this)
   }
 }

@@ -13,6 +13,7 @@ import { serverSettings, type ServerSettings } from './server-settings.ts'
 
 export { Peer, startPeer, type PeerSys } from './peer.ts'
 export type { RetentionSettings } from './retention.ts'
+export { defaultLimits, type LimitSettings } from './limit-settings.ts'
 export {
   serverSettings,
   defaultAuth,

@@ -49,6 +49,8 @@ export interface PeerParts {
   /** What changes while the peer runs. */
   readonly state: {
     mode(): ServerMode | null
+    connectionDropRatio(): number
+    queuedRequests(): number
     clientPort(): number
     sessionMs(): number
     lastSnapshot(): SnapshotInfo | null
@@ -148,7 +150,7 @@ export class PeerView implements ServerView {
   }
 
   get outstanding(): number {
-    return this.#parts.pipeline.inFlightCount
+    return this.#parts.pipeline.inFlightCount + this.#parts.state.queuedRequests()
   }
 
   get nowMs(): number {
@@ -191,6 +193,10 @@ export class PeerView implements ServerView {
     let count = 0
     for (const _ of this.#parts.tree.ephemeralSessions()) count++
     return count
+  }
+
+  get connectionDropRatio(): number {
+    return this.#parts.state.connectionDropRatio()
   }
 
   get quotaRefusals(): ReadonlyMap<string, number> {

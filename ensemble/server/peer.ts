@@ -18,6 +18,7 @@ import { Traffic } from '../admin/traffic.ts'
 import { answerWord } from '../admin/four-letter-words.ts'
 import { SaslAuthenticator, saslScheme } from '../auth/sasl.ts'
 import { digestScheme, ensembleScheme, ipScheme, type AuthScheme } from '../auth/schemes.ts'
+import type { ClientLimit } from '../pipeline/client-limits.ts'
 import { ClientLink, ResponseSizes, WriterPool } from '../pipeline/client-link.ts'
 import { Pipeline } from '../pipeline/pipeline.ts'
 import { reapable } from '../pipeline/reaper.ts'
@@ -46,15 +47,19 @@ import type { Host } from '../sys/host.ts'
 import type { Listener } from '../sys/network.ts'
 import { join } from '../sys/paths.ts'
 import type { Schedules } from '../sys/schedules.ts'
+import type { Fields } from '../sys/logger.ts'
 import type { Sys } from '../sys/sys.ts'
 import type { Tree } from '../tree/tree.ts'
 import { Watches } from '../tree/watches.ts'
 import { ClientConnection, type ConnectionHost } from './client-connection.ts'
+import { ConnectionThrottle } from './connection-throttle.ts'
 import type { FirstBytes } from './first-bytes.ts'
+import type { LimitSettings } from './limit-settings.ts'
 import { LogLimiter } from './log-limiter.ts'
 import { PeerView, type PeerParts } from './peer-view.ts'
 import { QuotaReports } from './quota-reports.ts'
 import { Retention } from './retention.ts'
+import { RequestGate, type GateHost } from './request-gate.ts'
 import { readSecret } from './secret-file.ts'
 import { reserveSessionIds } from './session-id-floor.ts'
 import type { ServerSettings } from './server-settings.ts'
@@ -105,6 +110,7 @@ export class Peer implements ConnectionHost {
   readonly #ofLink = new WeakMap<ClientLink, ClientConnection>()
   readonly #strays = new LogLimiter()
   readonly #quotaReports: QuotaReports
+  readonly #limitLines = new LogLimiter()
   readonly #idle: ExpiryBuckets<ClientConnection>
   readonly #sessionClock: SessionClock
   readonly #startedMs: number
@@ -126,6 +132,9 @@ export class Peer implements ConnectionHost {
   #watches!: Watches<ClientLink>
   #sessions!: SessionTable
   #pipeline!: Pipeline
+  /** null: nothing is asked of requests before the pipeline. */
+  #gate: RequestGate | null = null
+  readonly #connectionThrottle: ConnectionThrottle | null
   #listener: Listener | null = null
   #timer: Timer | null = null
   #reapTimer: Timer | null = null
@@ -146,6 +155,9 @@ export class Peer implements ConnectionHost {
     const nowMs = sys.clock.monotonicMs()
     this.#startedMs = nowMs
     this.#quotaReports = new QuotaReports(sys.log)
+    const { connectionThrottle } = settings.limits
+    this.#connectionThrottle =
+      connectionThrottle === null ? null : new ConnectionThrottle(connectionThrottle, nowMs)
     // By the clock of sessions, which starts at 0: a pause of ours cuts nobody off (F-19).
     this.#idle = new ExpiryBuckets(settings.sessionlessCnxnTimeoutMs, 0)
     // A gap that counts in full: our own timer's period, and as much again for its lateness.
@@ -216,6 +228,7 @@ export class Peer implements ConnectionHost {
         read: (bytes, start, end, dataBytes) =>
           this.#readMeter.noteRead(bytes, start, end, dataBytes),
         fired: (type, count) => this.metrics.watchersOf(type)?.add(count),
+        limited: (sessionId, limit, most) => this.#limited(sessionId, limit, most),
         exceeded: (excess) => this.#quotaReports.note(excess, clock.monotonicMs()),
       },
       settings: {
@@ -227,6 +240,7 @@ export class Peer implements ConnectionHost {
         allowSaslFailedClients: settings.auth.allowSaslFailedClients,
       },
     })
+    if (RequestGate.isNeeded(settings.limits)) this.#gate = this.#makeGate(settings.limits)
     const { basic } = this.metrics
     basic.dbinittime.add(Math.round(nowOpenedMs - this.#startedMs))
     basic.startup_txns_loaded.add(opened.replayedCount)
@@ -374,6 +388,8 @@ export class Peer implements ConnectionHost {
       host: this.#sys.host ?? null,
       state: {
         mode: () => this.mode,
+        connectionDropRatio: () => this.#connectionThrottle?.dropRatio ?? 0,
+        queuedRequests: () => this.#gate?.queuedCount ?? 0,
         clientPort: () => this.clientPort,
         sessionMs: () => this.#sessionMs(),
         lastSnapshot: () => this.#lastSnapshot,
@@ -433,12 +449,10 @@ export class Peer implements ConnectionHost {
     this.#perAddress.set(address, ofAddress)
     if (!this.#isServing) return connection.abort('the server is closing')
     if (maxClientCnxns > 0 && ofAddress > maxClientCnxns) {
-      this.edgeCounts.connectionsRejected++
-      return connection.abort(`more than ${maxClientCnxns} connections from ${address}`)
+      return this.#reject(connection, `maxClientCnxns=${maxClientCnxns} for one address`)
     }
     if (maxCnxns > 0 && this.#connections.size > maxCnxns) {
-      this.edgeCounts.connectionsRejected++
-      return connection.abort(`more than ${maxCnxns} connections`)
+      return this.#reject(connection, `maxCnxns=${maxCnxns} for all`)
     }
     this.#idle.touch(connection, sessionlessCnxnTimeoutMs, this.#sessionMs())
   }
@@ -458,6 +472,10 @@ export class Peer implements ConnectionHost {
   connect(connection: ClientConnection, bytes: Buffer, start: number, end: number): void {
     this.#beginTurn()
     this.traffic.receivedTotal++
+    if (this.#connectionThrottle !== null) {
+      const isAdmitted = this.#admits(this.#connectionThrottle, bytes, start, end)
+      if (!isAdmitted) return this.#reject(connection, 'connection_throttle_tokens')
+    }
     this.#pipeline.connect(connection.link, bytes, start, end)
     const { session } = connection.link
     const timeoutMs = session?.timeoutMs ?? this.settings.sessionlessCnxnTimeoutMs
@@ -467,7 +485,76 @@ export class Peer implements ConnectionHost {
   request(connection: ClientConnection, bytes: Buffer, start: number, end: number): void {
     if (!this.#isTurnScheduled) this.#beginTurn()
     this.traffic.receivedTotal++
-    this.#pipeline.request(connection.link, bytes, start, end)
+    if (this.#gate === null) this.#pipeline.request(connection.link, bytes, start, end)
+    else this.#gate.request(connection.link, bytes, start, end)
+  }
+
+  /** Whether there are tokens for this connect request. */
+  #admits(throttle: ConnectionThrottle, bytes: Buffer, start: number, end: number): boolean {
+    // One that is too short to name a session is refused as such.
+    const isResumed = end - start >= 24 && bytes.readBigInt64BE(start + 16) !== 0n
+    const nowMs = this.#sys.clock.monotonicMs()
+    const chance = this.#sys.random.uint32() / 0x1_0000_0000
+    const isAdmitted = throttle.admits({ isResumed, nowMs, chance })
+    if (isAdmitted) this.metrics.basic.connection_token_deficit.add(throttle.deficit)
+    return isAdmitted
+  }
+
+  /** A connection too many: refused with a line in the log, but not with one for each. */
+  #reject(connection: ClientConnection, limit: string): void {
+    this.edgeCounts.connectionsRejected++
+    const { remoteAddress: address } = connection.socket
+    this.#warnOfLimit(`connections ${address}`, { address, limit }, 'a connection was refused')
+    connection.abort(`refused by ${limit}`)
+  }
+
+  #limited(sessionId: bigint, limit: ClientLimit, most: number): void {
+    this.edgeCounts.noteLimited(limit)
+    const session = `0x${BigInt.asUintN(64, sessionId).toString(16)}`
+    this.#warnOfLimit(`${limit} ${session}`, { session, limit, most }, 'a client is at its limit')
+  }
+
+  unread(connection: ClientConnection): void {
+    this.edgeCounts.noteLimited('unread_replies')
+    const { remoteAddress: address, queuedBytes: bytes } = connection.socket
+    const message = 'a client that does not read what it is sent was cut off'
+    this.#warnOfLimit(`unread ${address}`, { address, bytes }, message)
+  }
+
+  #warnOfLimit(key: string, fields: Fields, message: string): void {
+    const leftOut = this.#limitLines.leftOutBefore(key, this.#sys.clock.monotonicMs())
+    if (leftOut === null) return
+    this.#sys.log.warn({ ...fields, ...(leftOut > 0 && { leftOut }) }, message)
+  }
+
+  #makeGate(limits: LimitSettings): RequestGate {
+    const pipeline = this.#pipeline
+    const { clock } = this.#sys
+    const host: GateHost = {
+      get inFlightCount() {
+        return pipeline.inFlightCount
+      },
+      get nowMs() {
+        return clock.monotonicMs()
+      },
+      request: (link, bytes, start, end) => pipeline.request(link, bytes, start, end),
+      refuse: (link, frame, err) => pipeline.refuse(link, frame, err),
+      touch: (link) => pipeline.touch(link),
+      abort: (link, why) => {
+        const address = link.remoteAddress
+        this.#warnOfLimit(`requests ${address}`, { address, why }, 'a connection was closed')
+        this.#ofLink.get(link)?.abort(why)
+      },
+    }
+    const { request_throttle_queue_time_ms: queueTime } = this.metrics.advanced
+    return new RequestGate(limits, host, this.edgeCounts, queueTime)
+  }
+
+  /** Lets requests pass that waited for room. */
+  #runGate(): void {
+    if (this.#gate === null) return
+    this.#beginTurn()
+    this.#gate.run()
   }
 
   /** Reads the clocks once for all input of this turn, and arranges for its end. */
@@ -505,6 +592,7 @@ export class Peer implements ConnectionHost {
     const before = this.#pipeline.inFlightCount
     this.#pipeline.onDurable(zxid)
     this.#noteBatch(before - this.#pipeline.inFlightCount)
+    this.#runGate()
     this.#flushLinks()
     for (const connection of this.#crowded) connection.updateFlow()
     this.#snapshotIfDue()
@@ -532,6 +620,7 @@ export class Peer implements ConnectionHost {
     this.#timer = this.#sys.clock.setTimer(this.settings.tickTimeMs / 2, () => this.#tick())
     this.#beginTurn()
     this.#pipeline.expireSessions()
+    this.#runGate()
     for (const connection of this.#idle.due(this.#sessionMs())) this.#checkIdle(connection)
   }
 
@@ -639,7 +728,10 @@ export class Peer implements ConnectionHost {
 
   isCrowded(connection: ClientConnection): boolean {
     const { outstanding } = connection.link
-    return outstanding > 0 && this.#pipeline.inFlightCount > this.settings.globalOutstandingLimit
+    if (outstanding === 0) return false
+    const { globalOutstandingLimit } = this.settings
+    if (this.#pipeline.inFlightCount > globalOutstandingLimit) return true
+    return this.#gate !== null && this.#gate.queuedCount > globalOutstandingLimit
   }
 
   later(callback: () => void): void {

@@ -7,6 +7,8 @@ import type { SaslUsers } from '../auth/sasl.ts'
 import type { DigestAlgorithm } from '../auth/schemes.ts'
 import type { RetentionSettings } from './retention.ts'
 
+import { defaultLimits, type LimitSettings } from './limit-settings.ts'
+
 /** The HTTP admin server. */
 export interface AdminSettings {
   readonly address: string
@@ -84,6 +86,7 @@ export interface ServerSettings {
   readonly auth: AuthSettings
   readonly skipAcl: boolean
   readonly reconfigEnabled: boolean
+  readonly limits: LimitSettings
   /** Hard quotas refuse writes; without, what is beyond a quota is only reported. */
   readonly enforceQuota: boolean
   /** How session passwords are made: by our secret (S-20), or as Apache does, from the id alone. */
@@ -146,6 +149,7 @@ export function serverSettings(
     auth: defaultAuth,
     skipAcl: false,
     reconfigEnabled: false,
+    limits: defaultLimits,
     enforceQuota: false,
     sessionPasswords: 'secret',
     unsentBytesMax: 64 * 1024 * 1024,

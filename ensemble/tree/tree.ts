@@ -392,6 +392,11 @@ export class Tree {
     for (const node of this.#owners.nodesOf(sessionId)) yield this.#store.pathOf(node)
   }
 
+  /** Ephemerals of a session. */
+  ephemeralCountOf(sessionId: bigint): number {
+    return this.isSessionOwner(sessionId) ? this.#owners.nodesOf(sessionId).size : 0
+  }
+
   /** Sessions that own nodes. */
   ephemeralSessions(): Iterable<bigint> {
     return this.#owners.valuesOf('session')

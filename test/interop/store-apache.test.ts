@@ -12,6 +12,7 @@ import { Op } from '../../ensemble/protocol/op-codes.ts'
 import type { TxnBody } from '../../ensemble/protocol/transactions.ts'
 import type { SnapshotStream } from '../../ensemble/store/file-names.ts'
 import { openStore } from '../../ensemble/store/store.ts'
+import { startServer } from '../../ensemble/server/index.ts'
 import { silent } from '../../ensemble/sys/logger.ts'
 import { nodeClock } from '../../ensemble/sys/node-clock.ts'
 import { nodeFileSystem } from '../../ensemble/sys/node-file-system.ts'
@@ -194,3 +195,43 @@ describe.skipIf(missing !== null)('Apache 3.9.5 on a directory that we wrote', (
     },
   )
 })
+
+test.skipIf(missing !== null)(
+  'Apache replays the end of a session whose list of ephemerals would not fit its buffer (B-40)',
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'howdah-many-ephemerals-'))
+    await using cleaning = new AsyncDisposableStack()
+    cleaning.defer(() => rmSync(folder, { recursive: true, force: true }))
+    const dataDir = join(folder, 'data')
+    const settings = { dataDir, clientPort: 0, clientPortAddress: '127.0.0.1' }
+    const server = await startServer({ ...settings, preallocBytes: 65_536 }, silent)
+    const address = `127.0.0.1:${server.clientPort}`
+    const owner = await connect(address, { sessionTimeoutMs: 10_000 })
+    const other = await connect(address, { sessionTimeoutMs: 10_000 })
+    // 1.3 MB of paths: more than jute.maxbuffer.
+    const parent = `/${'parent'.repeat(100)}`
+    await owner.create(parent, null)
+    const names = Array.from({ length: 2200 }, (_, index) => `${parent}/${index}`)
+    await Promise.all(names.map((name) => owner.create(name, null, { mode: 'ephemeral' })))
+    await other.create('/before', null)
+    await owner.close()
+    await other.create('/after', null)
+    await other.close()
+    await server.close()
+    // With the buffer that zookeeper-env has by default, plus as much again for the log.
+    await using theirs = await ServerProcess.start(
+      apache(['-Djute.maxbuffer=524288', '-Dzookeeper.jute.maxbuffer.extrasize=0']),
+      { folder, port: await freePort() },
+    )
+    const reader = await connect(theirs.connectString, { sessionTimeoutMs: 10_000 })
+    expect((await reader.getChildren(parent)).children).toEqual([])
+    expect((await reader.getChildren('/')).children.toSorted()).toEqual([
+      'after',
+      'before',
+      parent.slice(1),
+      'zookeeper',
+    ])
+    await reader.close()
+    expect(await fourLetters(theirs.port, 'mntr')).toMatch(/zk_digest_mismatches_count\t0\n/)
+  },
+)

@@ -18,6 +18,7 @@ import {
 import type { Clock, Timer } from '../../ensemble/sys/clock.ts'
 import { silent, type Fields, type Logger } from '../../ensemble/sys/logger.ts'
 import type { Connection, ConnectionHandlers, Network } from '../../ensemble/sys/network.ts'
+import type { FileSystem } from '../../ensemble/sys/file-system.ts'
 import { nodeFileSystem } from '../../ensemble/sys/node-file-system.ts'
 import { nodeRandom } from '../../ensemble/sys/node-random.ts'
 
@@ -27,6 +28,7 @@ export class PeerBench {
   readonly warnings: { fields: Fields; message: string }[] = []
   readonly #clock = new BenchClock()
   readonly #folder = mkdtempSync(join(tmpdir(), 'howdah-peer-'))
+  #held: Promise<void> = Promise.resolve()
   peer!: Peer
   #accept: ((connection: Connection) => ConnectionHandlers) | null = null
 
@@ -54,9 +56,38 @@ export class PeerBench {
         fourLetterWords: ['*'],
         ...settings,
       }),
-      { clock: bench.#clock, random: nodeRandom, network, files: nodeFileSystem, log },
+      { clock: bench.#clock, random: nodeRandom, network, files: bench.#files(), log },
     )
     return bench
+  }
+
+  /** What is written from now on is not durable before `release`. */
+  holdDisk(): { release(): void } {
+    let release = (): void => {}
+    this.#held = new Promise((resolve) => (release = resolve))
+    return { release }
+  }
+
+  #files(): FileSystem {
+    return {
+      ...nodeFileSystem,
+      open: async (path, mode) => {
+        const file = await nodeFileSystem.open(path, mode)
+        const held = async <T>(act: () => Promise<T>): Promise<T> => {
+          await this.#held
+          return act()
+        }
+        return {
+          read: (position, length) => file.read(position, length),
+          write: (bytes, position) => held(() => file.write(bytes, position)),
+          datasync: () => held(() => file.datasync()),
+          truncate: (size) => file.truncate(size),
+          size: () => file.size(),
+          chmod: (mode) => file.chmod(mode),
+          close: () => file.close(),
+        }
+      },
+    }
   }
 
   /** A new connection, which has said nothing yet. */

@@ -8,6 +8,7 @@ import { Reader } from '../../ensemble/jute/reader.ts'
 import { Writer } from '../../ensemble/jute/writer.ts'
 import type { RecordType } from '../../ensemble/jute/record.ts'
 import { ClientLink, WriterPool } from '../../ensemble/pipeline/client-link.ts'
+import { noLimits, type ClientLimit } from '../../ensemble/pipeline/client-limits.ts'
 import type { QuotaExcess } from '../../ensemble/pipeline/quota-check.ts'
 import { Pipeline, type PipelineSettings } from '../../ensemble/pipeline/pipeline.ts'
 import { ConnectRequest, ConnectResponse } from '../../ensemble/protocol/connect.ts'
@@ -33,6 +34,7 @@ export class PipelineBench {
   readonly passwords = secretPasswords(Buffer.from('a secret of thirty-two bytes....'))
   readonly txns: { txn: Txn; treeDigest: bigint | null }[] = []
   readonly closed: { link: ClientLink; why: string }[] = []
+  readonly limited: ClientLimit[] = []
   readonly excesses: QuotaExcess[] = []
   readonly pipeline: Pipeline
   nowMs = 1000
@@ -58,6 +60,7 @@ export class PipelineBench {
         wroteAt: () => {},
         fired: () => {},
         read: () => {},
+        limited: (_sessionId, limit) => this.limited.push(limit),
         exceeded: (excess) => this.excesses.push(excess),
       },
       settings: {
@@ -68,6 +71,8 @@ export class PipelineBench {
         extendedTypesEnabled: true,
         reconfigEnabled: false,
         enforceQuota: false,
+        frameBytesMax: 0xfffff,
+        limits: noLimits,
         digestEnabled: true,
         sasl: null,
         enforcedSchemes: null,

@@ -13,6 +13,7 @@ import type { RetentionSettings, ServerSettings } from '../../ensemble/server/in
 import { SetUpError, type Problem } from './problem.ts'
 import { authSettingsOf } from './server-auth.ts'
 import { adminSettingsOf, metricsSettingsOf, systemPropertiesOf } from './server-http.ts'
+import { limitSettingsOf } from './server-limits.ts'
 
 export interface ServerFileOptions {
   /** Which server of the YAML; null: its only one. */
@@ -138,6 +139,7 @@ export function serverSettingsOf(
     skipAcl: settings.skipACL,
     reconfigEnabled: settings.reconfigEnabled,
     enforceQuota: settings.enforceQuota,
+    limits: limitSettingsOf(settings, properties),
     containerCheckIntervalMs: settings['znode.container.checkIntervalMs'],
     retention: retentionOf(settings, isGiven),
     // Ours: decisions of a person, so on the command line only.

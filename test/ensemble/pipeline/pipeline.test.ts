@@ -307,6 +307,26 @@ describe('sessions', () => {
     expect(bench.tree.find('/e/1')).toBe(0)
   })
 
+  test('the end of a session with very many ephemerals goes into the log without their list (B-40)', () => {
+    const bench = new PipelineBench({ frameBytesMax: 1000 })
+    const [few, many] = [bench.client(), bench.client()]
+    few.send(Op.create, create('/few', 1))
+    for (let i = 0; i < 100; i++) many.send(Op.create, create(`/many-${i}`, 1))
+    bench.durable()
+    few.send(Op.closeSession)
+    many.send(Op.closeSession)
+    const lists = bench.txns
+      .slice(-2)
+      .map(({ txn }) => (txn.type === Op.closeSession ? txn.paths : []))
+    expect(lists).toEqual([['/few'], null])
+    bench.durable()
+    expect(bench.tree.ephemeralCount).toBe(0)
+    expect(many.replies().at(-1)?.err).toBe(Code.ok)
+    // Nothing of it is left among what is pending: the names are free at once.
+    const next = bench.client()
+    made(bench, next, '/many-7')
+  })
+
   test('a session expires once, after its timeout and not before (I-50, I-51, I-52)', () => {
     const bench = new PipelineBench()
     const client = bench.client()
