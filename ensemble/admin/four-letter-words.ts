@@ -44,6 +44,9 @@ const words: Readonly<Record<string, Word>> = {
   wchs: { answer: watchSummary },
 }
 
+/** By name. */
+export const fourLetterWords: readonly string[] = Object.keys(words)
+
 /** Whether four bytes that start a connection are a command. */
 export function isFourLetterWord(word: string): boolean {
   return Object.hasOwn(words, word)

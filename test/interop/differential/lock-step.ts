@@ -11,7 +11,7 @@ import { Code } from '../../../ensemble/protocol/error-codes.ts'
 import type { MultiResponse } from '../../../ensemble/protocol/multi.ts'
 import { Op } from '../../../ensemble/protocol/op-codes.ts'
 import { RandomValues } from '../../support/random-values.ts'
-import { accepted, type AcceptedDifference } from './accepted.ts'
+import { acceptedFor, type Accepted } from './accepted.ts'
 import { View, type Answer } from './answers.ts'
 import type { ConnectOptions } from './connections.ts'
 import { Coverage } from './coverage.ts'
@@ -195,7 +195,7 @@ export class LockStep {
       const missing = apache.filter((text) => (text === ours[at] ? ((at += 1), false) : true))
       const paths = missing.map((text) => /^event [134] 3 (".*") zxid -1 0$/.exec(text)?.[1])
       if (at === ours.length && paths.every((path) => path !== undefined)) {
-        this.#accept(accepted.hiddenNodes)
+        this.#accept('hiddenNodes')
         this.#hidden.push(...paths.map((path) => JSON.parse(path) as string))
         return
       }
@@ -248,13 +248,12 @@ export class LockStep {
     const theirs = this.#views[1].answer(request.type, apache)
     let own = this.#views[0].answer(request.type, ours)
     if (request.mayShift && own.err === theirs.err && own.zxid === theirs.zxid + 1n) {
-      this.#accept(accepted.undecodableWrite)
+      this.#accept('undecodableWrite')
       this.#views[0].addExtraZxid(own.rawZxid)
       own = this.#views[0].answer(request.type, ours)
     }
     if (own.text !== theirs.text) {
-      const differences: readonly AcceptedDifference[] = Object.values(accepted)
-      const known = differences.find(({ isIt }) => isIt?.(request, own, theirs))
+      const known = acceptedFor(request, own, theirs)
       if (known === undefined) this.#fail(slot, describeRequest(request), own.text, theirs.text)
       this.#accept(known)
     }
@@ -312,7 +311,7 @@ export class LockStep {
     if (options.password !== 'right' && options.lastZxidSeen !== 'future' && options.takesOver) {
       await links[1].until(() => links[1].isClosed, ANSWER_MS)
       if (!links[1].isClosed) return // Apache's password was among the wrong ones by chance
-      if (!links[0].isClosed) this.#accept(accepted.wrongPassword)
+      if (!links[0].isClosed) this.#accept('wrongPassword')
     }
     if (!links[1].isClosed && !links[0].isClosed) return
     await this.#endLinks(slot)
@@ -467,7 +466,7 @@ export class LockStep {
     if (this.#history.length > HISTORY * 2) this.#history.splice(0, HISTORY)
   }
 
-  #accept({ name }: AcceptedDifference): void {
+  #accept(name: Accepted): void {
     this.acceptedCounts.set(name, (this.acceptedCounts.get(name) ?? 0) + 1)
   }
 

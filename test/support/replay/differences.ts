@@ -3,20 +3,25 @@
  * place of the recorded one, and why. Proven against our server by test/ensemble/server/recordings.test.ts
  * and against Apache 3.9.5 by test/interop/recordings.test.ts; docs/compatibility.md shows what is ours.
  */
+import type { DeviationName } from '../compatibility/deviations.ts'
 import type { Expectations } from './replay.ts'
 
 export type Who = 'ours' | 'apache'
 
-export interface ReplayDifference {
+interface Answers {
   readonly file: string
-  /** `both`: 3.9.5 is otherwise, and so are we; `apache`: 3.9.5 alone; `ours`: we alone. */
-  readonly by: Who | 'both'
-  readonly reason: string
   /** By line of the recording. */
   readonly lines?: Readonly<Record<number, readonly string[]>>
   /** Transactions of the recording that are not made. */
   readonly onlyRecordedZxids?: readonly bigint[]
 }
+
+/** 3.9.5 is otherwise than 3.8.0, and so are we; or one of the two alone, by a declared deviation. */
+export type ReplayDifference = Answers &
+  (
+    | { readonly by: 'both'; readonly reason: string }
+    | { readonly by: Who; readonly deviation: DeviationName }
+  )
 
 /** The answer to a request for the root's Stat. */
 function rootStat(head: string, numbers: object, data?: string): string {
@@ -55,7 +60,7 @@ export const differences: readonly ReplayDifference[] = [
   {
     file: 'raw-connect',
     by: 'ours',
-    reason: 'a wrong password does not cut off the owner of the session (S-20)',
+    deviation: 'wrongPassword',
     lines: {
       48: [rootStat('1 exists: zxid +15', { cversion: 17, numChildren: 9 })],
     },
@@ -103,7 +108,7 @@ export const differences: readonly ReplayDifference[] = [
   {
     file: 'raw-opcodes',
     by: 'apache',
-    reason: 'deleteContainer from a client deletes any node without children since 3.9.0',
+    deviation: 'deleteContainer',
     lines: {
       58: ['7 deleteContainer: zxid +12 noNode'],
       69: ['2 deleteContainer: zxid +16 ok'],
@@ -125,13 +130,13 @@ export const differences: readonly ReplayDifference[] = [
   {
     file: 'raw-opcodes',
     by: 'apache',
-    reason: 'a write that cannot be read is answered under the zxid of the write before, since 3.9',
+    deviation: 'undecodableWrite',
     onlyRecordedZxids: [0x12bn, 0x12dn],
   },
   {
     file: 'raw-opcodes',
     by: 'ours',
-    reason: 'createSession from a client is an unknown request: the code is for the server itself',
+    deviation: 'createSession',
     lines: { 49: ['7 createSession: zxid -1 unimplemented', 'closed'], 51: [], 53: [], 54: [] },
     onlyRecordedZxids: [0x11fn, 0x120n],
   },

@@ -1,0 +1,175 @@
+/**
+ * Every way in which our server is known to differ from Apache ZooKeeper 3.9.5, and why: the one list.
+ * The differential run and the replay of recordings accept these and no others, and docs/compatibility.md
+ * is made from it.
+ *
+ * `better`: who switches gains by it, and no client that works with Apache's server can tell.
+ * `different`: a choice, or something that a tool could notice.
+ */
+
+export interface Deviation {
+  readonly verdict: 'better' | 'different'
+  /** What we do. */
+  readonly ours: string
+  /** What 3.9.5 does, and what is wrong with that. */
+  readonly apache: string
+  /** Names of operations (op-table.ts), four-letter words or admin commands that it shows in. */
+  readonly ops?: readonly string[]
+  readonly words?: readonly string[]
+  readonly commands?: readonly string[]
+  /** The test that shows it. */
+  readonly proof: string
+}
+
+const DIFFERENTIAL = 'test/interop/differential.test.ts'
+const RECORDINGS = 'test/ensemble/server/recordings.test.ts'
+
+export const deviations = {
+  wrongPassword: {
+    verdict: 'better',
+    ours: 'A wrong password leaves the owner of the session connected.',
+    apache: 'Cuts the owner off before it looks at the password: anybody can throw anybody out.',
+    proof: DIFFERENTIAL,
+  },
+  sessionPasswords: {
+    verdict: 'better',
+    ours: 'Session passwords are made with a secret of the server; `howdah.sessionPasswords=apache` makes them as Apache does.',
+    apache:
+      'Makes them from the session id alone: whoever sees an id, by `cons` say, can take the session over.',
+    proof: 'test/ensemble/session/sessions.test.ts',
+  },
+  undecodableWrite: {
+    verdict: 'better',
+    ours: 'A write that cannot be read uses a zxid of its own.',
+    apache:
+      'Logs its error under the zxid of the write before it, and an ensemble can stop over that.',
+    ops: [
+      'create',
+      'create2',
+      'createContainer',
+      'createTtl',
+      'delete',
+      'setData',
+      'setAcl',
+      'multi',
+    ],
+    proof: DIFFERENTIAL,
+  },
+  poison: {
+    verdict: 'better',
+    ours: 'createTTL with the flag of a node without TTL and a ttl below zero is refused with BADARGUMENTS.',
+    apache: 'Logs it, dies of it, and dies of it again at every start.',
+    ops: ['createTtl'],
+    proof: 'test/ensemble/pipeline/pipeline.test.ts',
+  },
+  deleteContainer: {
+    verdict: 'better',
+    ours: 'deleteContainer from a client is refused with BADARGUMENTS, as up to 3.8.',
+    apache: 'Any client can delete any node without children by it, whatever its ACL.',
+    ops: ['deleteContainer'],
+    proof: DIFFERENTIAL,
+  },
+  createSession: {
+    verdict: 'different',
+    ours: 'createSession from a client is an unknown request, which costs it the connection.',
+    apache: 'Answers with a second welcome. No client sends it.',
+    ops: ['createSession'],
+    proof: RECORDINGS,
+  },
+  hiddenNodes: {
+    verdict: 'better',
+    ours: 'setWatches does not tell of changes to nodes that its client may not read.',
+    apache:
+      'Looks at the ACL when a watch fires, not when setWatches reports a change: the hole of CVE-2024-23944, half open.',
+    ops: ['setWatches', 'setWatches2'],
+    proof: DIFFERENTIAL,
+  },
+  watchWithoutPath: {
+    verdict: 'different',
+    ours: 'A watch whose path is null is refused with MARSHALLINGERROR, as reads without a path are.',
+    apache: 'Registers a watch that nothing can ever fire.',
+    ops: ['addWatch', 'checkWatches', 'removeWatches'],
+    proof: DIFFERENTIAL,
+  },
+  quotaStatsLength: {
+    verdict: 'different',
+    ours: 'The answer to the creation of `zookeeper_stats` shows the length of its data as counted.',
+    apache: 'Shows the length of what was sent, although something else has been stored.',
+    ops: ['create2', 'createContainer', 'createTtl', 'multi'],
+    proof: DIFFERENTIAL,
+  },
+  slowClient: {
+    verdict: 'better',
+    ours: 'A client that does not read its answers is cut off once 64 MiB wait for it.',
+    apache: 'Keeps what it does not read in memory, without a bound.',
+    proof: 'test/interop/garbage.test.ts',
+  },
+  tornLog: {
+    verdict: 'better',
+    ours: 'A log that a crash has cut within its last record starts without that record, which nobody was told of.',
+    apache: 'Does not start when the cut record has its whole length.',
+    proof: 'test/interop/corrupt.test.ts',
+  },
+  damagedLog: {
+    verdict: 'better',
+    ours: 'A damaged log or snapshot stops the start, with file and offset and what can be done.',
+    apache:
+      'Takes zeros in the middle of a log for its end, and goes on with the next file without a word.',
+    proof: 'test/interop/corrupt.test.ts',
+  },
+  restore: {
+    verdict: 'better',
+    ours: 'A restore over HTTP is on disk before it is answered, as a new history above every zxid given so far.',
+    apache: 'Swaps the tree in memory alone: the next start undoes it.',
+    commands: ['restore'],
+    proof: 'test/ensemble/admin/restore.test.ts',
+  },
+  aclInOrder: {
+    verdict: 'better',
+    ours: 'Requests sent behind a setACL are checked by the new list, always.',
+    apache: 'Checks them by the old list or by the new one, as timing has it.',
+    ops: ['setAcl'],
+    proof: 'test/ensemble/pipeline/pipeline.test.ts',
+  },
+  sessionIds: {
+    verdict: 'better',
+    ours: 'No session id is given twice, whatever the clocks of the machine do.',
+    apache: 'Starts from the uptime of the machine, so that a reboot can repeat ids.',
+    proof: 'test/ensemble/server/session-id-floor.test.ts',
+  },
+  strictConfiguration: {
+    verdict: 'better',
+    ours: 'Misspelt keys and flags that are neither `true` nor `false` are errors, with file, line and what was probably meant.',
+    apache: 'Takes an unknown key for a system property, and a misspelt flag for `false`.',
+    proof: 'test/ensemble/config/zoo-cfg.test.ts',
+  },
+  adminOff: {
+    verdict: 'different',
+    ours: 'The admin server is off unless an `admin.*` key asks for it, and then on loopback unless one names an address.',
+    apache: 'Is on at port 8080 of all addresses, without credentials.',
+    proof: 'test/toolkit/setup/server-http.test.ts',
+  },
+  noSecrets: {
+    verdict: 'better',
+    ours: 'Of the system properties only those of ZooKeeper are shown, without secrets.',
+    apache: 'Shows all of them, passwords of key stores included.',
+    commands: ['environment', 'system_properties', 'configuration'],
+    proof: 'test/ensemble/admin/redaction.test.ts',
+  },
+  boundedLists: {
+    verdict: 'better',
+    ours: 'Lists end after 50,000 entries, and say so.',
+    apache: 'Builds them whole, whatever the server holds.',
+    words: ['cons', 'dump', 'stat', 'wchc', 'wchp'],
+    commands: ['connections', 'dump', 'watches', 'watches_by_path'],
+    proof: 'test/ensemble/admin/listings.test.ts',
+  },
+  softQuotas: {
+    verdict: 'better',
+    ours: 'What goes beyond a quota is reported in the log and counted also without `enforceQuota`.',
+    apache: 'Looks at no quota without it.',
+    proof: 'test/ensemble/pipeline/quota.test.ts',
+  },
+} as const satisfies Record<string, Deviation>
+
+export type DeviationName = keyof typeof deviations
