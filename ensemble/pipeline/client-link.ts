@@ -216,22 +216,33 @@ export class ClientLink {
 export class WriterPool {
   readonly #free: Writer[] = []
   readonly #initialBytes: number
+  /** Of one writer, and of all that are kept. */
   readonly #keptBytesMax: number
-  readonly #keptMax: number
+  readonly #allKeptBytesMax: number
+  #keptBytes = 0
 
-  constructor({ initialBytes = 16_384, keptBytesMax = 1_048_576, keptMax = 64 } = {}) {
+  constructor({
+    initialBytes = 2048,
+    keptBytesMax = 1_048_576,
+    allKeptBytesMax = 16 * 1_048_576,
+  } = {}) {
     this.#initialBytes = initialBytes
     this.#keptBytesMax = keptBytesMax
-    this.#keptMax = keptMax
+    this.#allKeptBytesMax = allKeptBytesMax
   }
 
   take(): Writer {
-    return this.#free.pop() ?? new Writer(this.#initialBytes)
+    const writer = this.#free.pop()
+    if (writer === undefined) return new Writer(this.#initialBytes)
+    this.#keptBytes -= writer.bytes.length
+    return writer
   }
 
   give(writer: Writer): void {
-    if (this.#free.length >= this.#keptMax || writer.bytes.length > this.#keptBytesMax) return
+    const { length } = writer.bytes
+    if (length > this.#keptBytesMax || this.#keptBytes + length > this.#allKeptBytesMax) return
     writer.reset()
+    this.#keptBytes += length
     this.#free.push(writer)
   }
 }

@@ -101,7 +101,10 @@ export class ClientConnection implements ConnectionHandlers {
       if (kind !== 'zookeeper') return this.#answerStray(kind)
     }
     this.#cut(bytes)
-    this.updateFlow()
+    // What was answered at once leaves at once, while it is in the cache and its buffer is needed by
+    // one link only; what waits for the disk leaves with its batch.
+    if (this.link.hasReplies) this.flush()
+    else this.updateFlow()
   }
 
   /** Goes on with the frames that are there, and with those in `bytes`. */
@@ -147,7 +150,9 @@ export class ClientConnection implements ConnectionHandlers {
     this.#sentBefore = sent
     edgeCounts.bytesSent += writer.position
     if (writer.position <= COPIED_BYTES_MAX) {
-      this.socket.write(Buffer.from(writer.written()))
+      const copy = Buffer.allocUnsafe(writer.position)
+      writer.bytes.copy(copy, 0, 0, writer.position)
+      this.socket.write(copy)
       writers.give(writer)
     } else this.socket.write(writer.written(), () => writers.give(writer))
     if (this.socket.queuedBytes > unsentBytesMax) {
