@@ -10,7 +10,7 @@ import type { ClientLink } from '../pipeline/client-link.ts'
 import { environment } from './environment.ts'
 import { Decimal, JsonObject, type JsonValue } from './json-text.ts'
 import { interestOps, LISTED_MAX, wallOf } from './listings.ts'
-import { monitorRows } from './metric-values.ts'
+import { authFailures, monitorRows } from './metric-values.ts'
 import { redactedConfiguration, systemProperties } from './redaction.ts'
 import type { ServerView } from './server-view.ts'
 
@@ -40,11 +40,12 @@ export const commands: readonly Command[] = [
     return []
   }),
   command('connections', ['cons'], (server) => {
-    const links = listed(server.links())
+    const links = listed(server.links('plain'))
+    const secure = listed(server.links('secure'))
     return [
       ['connections', links.items.map((link) => connectionFields(link, server))],
-      ['secure_connections', []],
-      ...links.cut,
+      ['secure_connections', secure.items.map((link) => connectionFields(link, server))],
+      ...(links.cut.length > 0 ? links.cut : secure.cut),
     ]
   }),
   command('dirs', [], async (server) => {
@@ -100,12 +101,13 @@ export const commands: readonly Command[] = [
     return []
   }),
   command('stats', ['stat'], async (server) => {
-    const links = listed(server.links())
+    const links = listed(server.links('plain'))
+    const secure = listed(server.links('secure'))
     return [
       ...(await serverStats(server)),
       ['connections', links.items.map((link) => new JsonObject(briefFields(link)))],
-      ['secure_connections', []],
-      ...links.cut,
+      ['secure_connections', secure.items.map((link) => new JsonObject(briefFields(link)))],
+      ...(links.cut.length > 0 ? links.cut : secure.cut),
     ]
   }),
   command('system_properties', ['sysp'], (server) => systemProperties(server), { always: true }),
@@ -236,9 +238,9 @@ async function serverStats(server: ServerView): Promise<Field[]> {
         ['max_latency', traffic.latencyMax],
         ['min_latency', traffic.latencyMinShown],
         ['num_alive_client_connections', server.connectionCount],
-        ['auth_failed_count', server.counts.authFailures],
-        ['non_mtlsremote_conn_count', 0],
-        ['non_mtlslocal_conn_count', 0],
+        ['auth_failed_count', authFailures(server)],
+        ['non_mtlsremote_conn_count', server.edgeCounts.plainFromOthers],
+        ['non_mtlslocal_conn_count', server.edgeCounts.plainFromHere],
         ['uptime', Math.floor(server.uptimeMs)],
       ]),
     ],

@@ -9,7 +9,7 @@ import { environment } from './environment.ts'
 import { Decimal } from './json-text.ts'
 import { connections, dump, watchesByPath, watchesBySession } from './listings.ts'
 import { monitorRows } from './metric-values.ts'
-import type { ServerView } from './server-view.ts'
+import type { ClientPort, ServerView } from './server-view.ts'
 
 const NOT_SERVING = 'This ZooKeeper instance is not currently serving requests\n'
 const MASK_BYTES = 8
@@ -19,16 +19,20 @@ interface Word {
   readonly always?: true
   /** Bytes that must come with the word. */
   readonly argumentBytes?: number
-  readonly answer: (server: ServerView, argument: Buffer) => string | Promise<string>
+  readonly answer: (
+    server: ServerView,
+    argument: Buffer,
+    port: ClientPort,
+  ) => string | Promise<string>
 }
 
 /** Every word Apache knows: all others are no words, but the start of a frame. */
 const words: Readonly<Record<string, Word>> = {
   conf: { answer: configuration },
-  cons: { answer: (server) => `${connections(server, false)}\n` },
+  cons: { answer: (server, _, port) => `${connections(server, port, false)}\n` },
   crst: { answer: resetConnections },
   dirs: { answer: directories },
-  dump: { answer: dump },
+  dump: { answer: (server, _, port) => dump(server, port) },
   envi: { always: true, answer: environmentLines },
   gtmk: { always: true, answer: ({ traceMask }) => String(traceMask) },
   hash: { answer: digests },
@@ -37,7 +41,9 @@ const words: Readonly<Record<string, Word>> = {
   ruok: { always: true, answer: () => 'imok' },
   srst: { answer: resetStatistics },
   srvr: { answer: (server) => `${version(server)}${statistics(server)}` },
-  stat: { answer: (server) => `${version(server)}${clients(server)}${statistics(server)}` },
+  stat: {
+    answer: (server, _, port) => `${version(server)}${clients(server, port)}${statistics(server)}`,
+  },
   stmk: { always: true, argumentBytes: MASK_BYTES, answer: setTraceMask },
   wchc: { answer: watchesBySession },
   wchp: { answer: watchesByPath },
@@ -55,6 +61,7 @@ export function isFourLetterWord(word: string): boolean {
 /**
  * @param argument the bytes that came behind the word
  * @param allowed words of `4lw.commands.whitelist`; `*` allows all, `srvr` is always allowed
+ * @param port where it came in: connections are listed for each by itself
  * @returns the text, or null when the word needs bytes that have not come yet
  */
 export function answerWord(
@@ -62,6 +69,7 @@ export function answerWord(
   argument: Buffer,
   server: ServerView,
   allowed: readonly string[],
+  port: ClientPort = 'plain',
 ): string | Promise<string> | null {
   const command = words[word]
   const isAllowed =
@@ -74,7 +82,7 @@ export function answerWord(
   }
   if (argument.length < (command.argumentBytes ?? 0)) return null
   if (server.mode === null && command.always !== true) return NOT_SERVING
-  return command.answer(server, argument)
+  return command.answer(server, argument, port)
 }
 
 /** Members of an ensemble print more: their part comes with the ensemble. */
@@ -83,7 +91,7 @@ async function configuration(server: ServerView): Promise<string> {
   const sizes = await server.directorySizes()
   return [
     `clientPort=${server.clientPort}`,
-    'secureClientPort=-1',
+    `secureClientPort=${server.secureClientPort}`,
     `dataDir=${settings.dataDir}/version-2`,
     `dataDirSize=${sizes.data}`,
     `dataLogDir=${settings.dataLogDir}/version-2`,
@@ -117,8 +125,8 @@ function isReadOnly(server: ServerView): string {
   return server.mode === 'read-only' ? 'ro' : 'rw'
 }
 
-function resetConnections(server: ServerView): string {
-  server.resetConnections()
+function resetConnections(server: ServerView, _: Buffer, port: ClientPort): string {
+  server.resetConnections(port)
   return 'Connection stats reset.\n'
 }
 
@@ -145,8 +153,8 @@ function version(server: ServerView): string {
   return `Zookeeper version: ${server.version}\n${server.mode === 'read-only' ? readOnly : ''}`
 }
 
-function clients(server: ServerView): string {
-  return `Clients:\n${connections(server, true)}\n`
+function clients(server: ServerView, port: ClientPort): string {
+  return `Clients:\n${connections(server, port, true)}\n`
 }
 
 function statistics(server: ServerView): string {

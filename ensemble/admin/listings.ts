@@ -6,7 +6,7 @@
  * Source: server/command/{Cons,Dump,Watch}Command, ServerCnxn#dumpConnectionInfo, 3.9.5.
  */
 import type { ClientLink } from '../pipeline/client-link.ts'
-import type { Bucket, ServerView } from './server-view.ts'
+import type { Bucket, ClientPort, ServerView } from './server-view.ts'
 
 /** Sessions, connections, paths or watches in one answer. */
 export const LISTED_MAX = 50_000
@@ -33,13 +33,15 @@ export function interestOps(link: ClientLink): number {
   return link.session === null ? 0 : 1
 }
 
-export function connections(server: ServerView, isBrief: boolean): string {
+/** Those of the port that is asked, as with Apache. */
+export function connections(server: ServerView, port: ClientPort, isBrief: boolean): string {
   const lines = new Listing()
-  for (const link of server.links()) if (!lines.add(connectionLine(link, server, isBrief))) break
+  for (const link of server.links(port))
+    if (!lines.add(connectionLine(link, server, isBrief))) break
   return lines.text
 }
 
-export function dump(server: ServerView): string {
+export function dump(server: ServerView, port: ClientPort): string {
   const parts = ['SessionTracker dump:\n']
   parts.push(
     buckets('Session Sets', server.sessionBuckets(), server.sessionCount, (id) => hexId(id)),
@@ -52,7 +54,7 @@ export function dump(server: ServerView): string {
     for (const path of paths) if (!owners.add(`\t${path}\n`)) break
   }
   parts.push(owners.text, 'Connections dump:\n')
-  const idle = [...server.connectionBuckets()]
+  const idle = [...server.connectionBuckets(port)]
   const count = idle.reduce((sum, { items }) => sum + items.length, 0)
   parts.push(
     buckets(

@@ -16,6 +16,11 @@ type Read = (server: ServerView) => number
 
 const none: Read = () => 0
 
+/** Refused packets and certificates. */
+export function authFailures({ counts, edgeCounts }: ServerView): number {
+  return counts.authFailures + edgeCounts.handshakesFailed
+}
+
 /** Gauges of every server, in the order in which they are printed. */
 export const gauges: Readonly<Record<string, (server: ServerView) => number | Decimal>> = {
   avg_latency: ({ traffic }) => new Decimal(traffic.latencyAverage),
@@ -38,10 +43,10 @@ export const gauges: Readonly<Record<string, (server: ServerView) => number | De
   last_client_response_size: ({ traffic }) => traffic.responses.last,
   max_client_response_size: ({ traffic }) => traffic.responses.max,
   min_client_response_size: ({ traffic }) => traffic.responses.min,
-  outstanding_tls_handshake: none,
-  auth_failed_count: ({ counts }) => counts.authFailures,
-  non_mtls_remote_conn_count: none,
-  non_mtls_local_conn_count: none,
+  outstanding_tls_handshake: (server) => server.handshakes,
+  auth_failed_count: authFailures,
+  non_mtls_remote_conn_count: ({ edgeCounts }) => edgeCounts.plainFromOthers,
+  non_mtls_local_conn_count: ({ edgeCounts }) => edgeCounts.plainFromHere,
 }
 
 export const counters: Readonly<Record<string, Read>> = {
@@ -92,9 +97,9 @@ export const counters: Readonly<Record<string, Read>> = {
   stale_sessions_expired: ({ counts }) => counts.sessionsExpired,
   sync_processor_request_queued: ({ traffic }) => traffic.receivedTotal,
   throttled_ops: ({ edgeCounts }) => edgeCounts.throttledOps,
-  tls_handshake_exceeded: none,
+  tls_handshake_exceeded: ({ edgeCounts }) => edgeCounts.handshakesExceeded,
   unrecoverable_error_count: none,
-  unsuccessful_handshake: none,
+  unsuccessful_handshake: ({ edgeCounts }) => edgeCounts.handshakesFailed,
   watch_bytes: ({ counts }) => counts.eventBytes,
 }
 

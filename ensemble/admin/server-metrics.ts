@@ -19,6 +19,12 @@ export class EdgeCounts {
   largeRequestsRejected = 0
   throttledOps = 0
   staleRequestsDropped = 0
+  /** TLS handshakes that came to nothing, and those that were one too many. */
+  handshakesFailed = 0
+  handshakesExceeded = 0
+  /** Connections without TLS, of a server that has it: from other hosts and from this one. */
+  plainFromOthers = 0
+  plainFromHere = 0
   /** Ours: how often a client was refused something, or cut off, for a limit on what it may hold. */
   readonly limited = new Map<string, number>()
 

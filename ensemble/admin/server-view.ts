@@ -14,18 +14,25 @@ import type { Traffic } from './traffic.ts'
 
 export type ServerMode = 'standalone' | 'leader' | 'follower' | 'observer' | 'read-only'
 
+/** Where a connection came in: each port is listed by itself. */
+export type ClientPort = 'plain' | 'secure'
+
 export interface ServerView {
   readonly version: string
   /** null while no requests are served. */
   readonly mode: ServerMode | null
   readonly settings: ServerSettings
+  /** -1: there is none. */
   readonly clientPort: number
+  readonly secureClientPort: number
   readonly lastZxid: bigint
   readonly nodeCount: number
   readonly ephemeralCount: number
   readonly approximateDataBytes: number
   readonly sessionCount: number
   readonly connectionCount: number
+  /** TLS handshakes under way. */
+  readonly handshakes: number
   readonly outstanding: number
   readonly uptimeMs: number
   /** Of the monotonic clock. */
@@ -46,11 +53,12 @@ export interface ServerView {
   /** Of `ZooTrace`: nothing is traced by it here, but it can be set and read. */
   traceMask: bigint
 
-  links(): Iterable<ClientLink>
+  /** @param port of this one alone; all when absent. Handshakes under way are not among them. */
+  links(port?: ClientPort): Iterable<ClientLink>
   /** Sessions by when they end, if nothing is heard of them. */
   sessionBuckets(): Iterable<Bucket<bigint>>
   /** Connections by when they are closed, if nothing is heard on them. */
-  connectionBuckets(): Iterable<Bucket<ClientLink>>
+  connectionBuckets(port?: ClientPort): Iterable<Bucket<ClientLink>>
   /** Sessions that own ephemerals, and the paths of each. */
   ephemerals(): Iterable<readonly [sessionId: bigint, paths: Iterable<string>]>
   ephemeralOwnerCount(): number
@@ -63,7 +71,7 @@ export interface ServerView {
   /** Goes back to a snapshot: all sessions end. @throws Error: the state is the one before */
   restore(body: AsyncIterable<Buffer>): Promise<RestoredState>
   resetTraffic(): void
-  resetConnections(): void
+  resetConnections(port?: ClientPort): void
 }
 
 export type WatchesView = Pick<

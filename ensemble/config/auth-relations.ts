@@ -23,6 +23,7 @@ type AuthKeys = Pick<
   | 'authProvider'
   | 'DigestAuthenticationProvider.enabled'
   | 'secureClientPort'
+  | 'client.portUnification'
   | 'sessionRequireClientSASLAuth'
   | 'enforce.auth.enabled'
   | 'enforce.auth.schemes'
@@ -32,7 +33,7 @@ type AuthKeys = Pick<
 export function schemesOf(settings: AuthKeys): ReadonlySet<string> {
   const schemes = new Set(['ip'])
   if (settings['DigestAuthenticationProvider.enabled']) schemes.add('digest')
-  if (settings.secureClientPort !== null) schemes.add('x509')
+  if (settings.secureClientPort !== null || settings['client.portUnification']) schemes.add('x509')
   for (const className of Object.values(settings.authProvider)) {
     const scheme = PROVIDERS[className]
     if (scheme !== undefined) schemes.add(scheme)

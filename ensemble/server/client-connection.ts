@@ -11,6 +11,8 @@ import { FrameCutter } from '../jute/frame-cutter.ts'
 import { WireError } from '../jute/wire-error.ts'
 import type { ClientLink, WriterPool } from '../pipeline/client-link.ts'
 import type { Connection, ConnectionHandlers } from '../sys/network.ts'
+import type { SecurePeer } from '../sys/tls.ts'
+import type { Arrival } from './client-ports.ts'
 import { firstBytesOf, type FirstBytes } from './first-bytes.ts'
 import { strayName } from './stray-answer.ts'
 
@@ -23,9 +25,15 @@ export interface ConnectionHost {
   readonly traffic: { receivedTotal: number; sentTotal: number }
   readonly edgeCounts: { bytesReceived: number; bytesSent: number }
   /** Answers a four-letter word, after which the connection ends; null: its argument is not there. */
-  answerWord(word: string, argument: Buffer): string | Promise<string> | null
+  answerWord(
+    connection: ClientConnection,
+    word: string,
+    argument: Buffer,
+  ): string | Promise<string> | null
   /** Bytes of another protocol: what to answer before the connection ends, null for nothing. */
   stray(connection: ClientConnection, kind: FirstBytes): Buffer | null
+  /** The handshake is done; null: the other side speaks plain. */
+  secured(connection: ClientConnection, peer: SecurePeer | null): void
   connect(connection: ClientConnection, bytes: Buffer, start: number, end: number): void
   request(connection: ClientConnection, bytes: Buffer, start: number, end: number): void
   /** A connection that does not read what it is sent is about to be closed. */
@@ -36,7 +44,8 @@ export interface ConnectionHost {
   later(callback: () => void): void
   /** Told when a crowded connection is paused, to call `updateFlow` when there is room again. */
   paused(connection: ClientConnection, isPaused: boolean): void
-  closed(connection: ClientConnection, why: string): void
+  /** @param hasFailed whether the system, or TLS, had a reason to close it */
+  closed(connection: ClientConnection, why: string, hasFailed: boolean): void
 }
 
 /** Replies up to this size are copied, so that their writer can be used again at once. */
@@ -51,6 +60,7 @@ const WAITING_MAX = 64
 
 export class ClientConnection implements ConnectionHandlers {
   readonly socket: Connection
+  readonly arrival: Arrival
   link!: ClientLink
   /** Requests received when the idle queue last looked. */
   receivedAtCheck = 0
@@ -79,10 +89,15 @@ export class ClientConnection implements ConnectionHandlers {
     return link.replyBytes <= UNSENT_BYTES_PAUSE
   }
 
-  constructor(host: ConnectionHost, socket: Connection) {
+  constructor(host: ConnectionHost, socket: Connection, arrival: Arrival) {
     this.#host = host
+    this.arrival = arrival
     this.socket = socket
     this.#cutter = new FrameCutter({ frameBytesMax: host.frameBytesMax })
+  }
+
+  onSecure(peer: SecurePeer | null): void {
+    if (!this.link.isClosing) this.#host.secured(this, peer)
   }
 
   onData(chunk: Buffer): void {
@@ -137,7 +152,7 @@ export class ClientConnection implements ConnectionHandlers {
 
   onClose(error?: Error): void {
     if (error !== undefined && !this.link.isClosing) this.#why = error.message
-    this.#host.closed(this, this.#why)
+    this.#host.closed(this, this.#why, error !== undefined)
   }
 
   /** Sends what the link has written: one write for all of it. */
@@ -188,7 +203,7 @@ export class ClientConnection implements ConnectionHandlers {
   #answerWord(word: string, argument: Buffer): void {
     const { link } = this
     link.traffic.received++
-    const answer = this.#host.answerWord(word, argument)
+    const answer = this.#host.answerWord(this, word, argument)
     if (answer === null) {
       link.traffic.received--
       return

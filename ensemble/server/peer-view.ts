@@ -2,6 +2,7 @@
 import type {
   Bucket,
   RestoredState,
+  ClientPort,
   ServerMode,
   ServerView,
   SnapshotInfo,
@@ -52,6 +53,8 @@ export interface PeerParts {
     connectionDropRatio(): number
     queuedRequests(): number
     clientPort(): number
+    secureClientPort(): number
+    handshakes(): number
     sessionMs(): number
     lastSnapshot(): SnapshotInfo | null
     snapshotNow(): Promise<WrittenSnapshot>
@@ -121,6 +124,14 @@ export class PeerView implements ServerView {
     return this.#parts.state.clientPort()
   }
 
+  get secureClientPort(): number {
+    return this.#parts.state.secureClientPort()
+  }
+
+  get handshakes(): number {
+    return this.#parts.state.handshakes()
+  }
+
   get lastSnapshot(): SnapshotInfo | null {
     return this.#parts.state.lastSnapshot()
   }
@@ -165,8 +176,10 @@ export class PeerView implements ServerView {
     return this.nowMs - this.#parts.startedMs
   }
 
-  *links(): Iterable<ClientLink> {
-    for (const connection of this.#parts.connections) yield connection.link
+  *links(port?: ClientPort): Iterable<ClientLink> {
+    for (const { arrival, link } of this.#parts.connections) {
+      if (!arrival.isSecuring && (port === undefined || arrival.port === port)) yield link
+    }
   }
 
   *sessionBuckets(): Iterable<Bucket<bigint>> {
@@ -177,10 +190,12 @@ export class PeerView implements ServerView {
     }
   }
 
-  *connectionBuckets(): Iterable<Bucket<ClientLink>> {
+  *connectionBuckets(port?: ClientPort): Iterable<Bucket<ClientLink>> {
     const offsetMs = this.wallMs - this.#parts.state.sessionMs()
     for (const [atMs, bucket] of this.#parts.idle.buckets()) {
-      yield { atMs, wallMs: atMs + offsetMs, items: Array.from(bucket, ({ link }) => link) }
+      const here = [...bucket].filter(({ arrival }) => (port ?? arrival.port) === arrival.port)
+      if (here.length === 0) continue
+      yield { atMs, wallMs: atMs + offsetMs, items: here.map(({ link }) => link) }
     }
   }
 
@@ -243,8 +258,8 @@ export class PeerView implements ServerView {
     this.traffic.reset()
   }
 
-  resetConnections(): void {
-    for (const link of this.links()) link.resetStatistics()
+  resetConnections(port?: ClientPort): void {
+    for (const link of this.links(port)) link.resetStatistics()
   }
 
   /** Files may go while they are counted. */

@@ -17,7 +17,14 @@ import type { RestoredState, ServerView, SnapshotInfo } from '../admin/server-vi
 import { Traffic } from '../admin/traffic.ts'
 import { answerWord } from '../admin/four-letter-words.ts'
 import { SaslAuthenticator, saslScheme } from '../auth/sasl.ts'
-import { digestScheme, ensembleScheme, ipScheme, type AuthScheme } from '../auth/schemes.ts'
+import { inMapOrder } from '../auth/id-order.ts'
+import {
+  digestScheme,
+  ensembleScheme,
+  ipScheme,
+  x509Scheme,
+  type AuthScheme,
+} from '../auth/schemes.ts'
 import type { ClientLimit } from '../pipeline/client-limits.ts'
 import { ClientLink, ResponseSizes, WriterPool } from '../pipeline/client-link.ts'
 import { Pipeline } from '../pipeline/pipeline.ts'
@@ -44,14 +51,16 @@ import { parseSnapshotName, VERSION_DIRECTORY } from '../store/file-names.ts'
 import type { WrittenSnapshot } from '../store/snapshot-writer.ts'
 import type { Timer } from '../sys/clock.ts'
 import type { Host } from '../sys/host.ts'
-import type { Listener } from '../sys/network.ts'
+import type { Connection } from '../sys/network.ts'
 import { join } from '../sys/paths.ts'
 import type { Schedules } from '../sys/schedules.ts'
 import type { Fields } from '../sys/logger.ts'
 import type { Sys } from '../sys/sys.ts'
+import type { SecurePeer } from '../sys/tls.ts'
 import type { Tree } from '../tree/tree.ts'
 import { Watches } from '../tree/watches.ts'
 import { ClientConnection, type ConnectionHost } from './client-connection.ts'
+import { ClientPorts, type Arrival } from './client-ports.ts'
 import { ConnectionThrottle } from './connection-throttle.ts'
 import type { FirstBytes } from './first-bytes.ts'
 import type { LimitSettings } from './limit-settings.ts'
@@ -66,7 +75,7 @@ import type { ServerSettings } from './server-settings.ts'
 import { strayAnswer, strayName } from './stray-answer.ts'
 import { SERVER_VERSION } from './version.ts'
 
-export type PeerSys = Pick<Sys, 'clock' | 'random' | 'network' | 'files' | 'log'> & {
+export type PeerSys = Pick<Sys, 'clock' | 'random' | 'network' | 'tls' | 'files' | 'log'> & {
   /** For people to read; absent in a simulated world. */
   readonly host?: Host
   /** Times of day; absent in a simulated world. */
@@ -103,7 +112,6 @@ export class Peer implements ConnectionHost {
 
   readonly #sys: PeerSys
   readonly #connections = new Set<ClientConnection>()
-  readonly #perAddress = new Map<string, number>()
   readonly #crowded = new Set<ClientConnection>()
   readonly #dirty: ClientConnection[] = []
   readonly #closers: (() => Promise<void>)[] = []
@@ -114,6 +122,7 @@ export class Peer implements ConnectionHost {
   readonly #idle: ExpiryBuckets<ClientConnection>
   readonly #sessionClock: SessionClock
   readonly #startedMs: number
+  readonly #ports: ClientPorts
   #reportFailure!: (error: Error) => void
 
   // Held by themselves: looked up once, for they are told every request.
@@ -135,7 +144,6 @@ export class Peer implements ConnectionHost {
   /** null: nothing is asked of requests before the pipeline. */
   #gate: RequestGate | null = null
   readonly #connectionThrottle: ConnectionThrottle | null
-  #listener: Listener | null = null
   #timer: Timer | null = null
   #reapTimer: Timer | null = null
   #isTurnScheduled = false
@@ -152,6 +160,7 @@ export class Peer implements ConnectionHost {
   constructor(settings: ServerSettings, sys: PeerSys) {
     this.settings = settings
     this.#sys = sys
+    this.#ports = new ClientPorts(settings, sys)
     const nowMs = sys.clock.monotonicMs()
     this.#startedMs = nowMs
     this.#quotaReports = new QuotaReports(sys.log)
@@ -170,7 +179,9 @@ export class Peer implements ConnectionHost {
 
   async start(): Promise<void> {
     const { settings } = this
-    await this.#open(settings.clientPort)
+    // What is wrong with keys and certificates is found out before anything is touched.
+    await this.#ports.prepare()
+    await this.#open()
     this.#sys.log.info({ zxid: hex(this.lastZxid), clientPort: this.clientPort }, 'serving')
     // Clients are served already: what administration needs is loaded behind their backs.
     if (settings.admin !== null || settings.metrics !== null) {
@@ -179,7 +190,7 @@ export class Peer implements ConnectionHost {
   }
 
   /** Recovers what is on disk, and serves it. */
-  async #open(clientPort: number | null): Promise<void> {
+  async #open(): Promise<void> {
     const { settings } = this
     const { clock, files, random, log } = this.#sys
     const opened = await openStore(
@@ -250,7 +261,7 @@ export class Peer implements ConnectionHost {
     // Ephemerals of sessions that nobody has: their end is a transaction like any other (I-54).
     this.#beginTurn()
     for (const id of opened.orphanSessions) this.#pipeline.endOrphan(id)
-    await this.#listen(clientPort)
+    await this.#ports.open((socket, arrival) => this.#arrive(socket, arrival))
     this.#tick()
     this.#reapTimer = clock.setTimer(settings.containerCheckIntervalMs, () => this.#reap())
     const store = this.#store
@@ -270,6 +281,7 @@ export class Peer implements ConnectionHost {
     this.#isClosing = true
     await this.#switching?.catch(() => {})
     await this.#stop('the server is closing')
+    this.#ports.close()
     await this.#http?.close()
     for (const release of this.#closers) await release()
     this.#sys.log.info({ zxid: hex(this.lastZxid) }, 'closed')
@@ -281,7 +293,7 @@ export class Peer implements ConnectionHost {
     this.#timer?.cancel()
     this.#reapTimer?.cancel()
     this.#retention?.stop()
-    await this.#listener?.close()
+    await this.#ports.shut()
     for (const connection of this.#connections) connection.abort(why)
     while (this.#snapshotting !== null) await this.#snapshotting
     if (this.#isStoreOpen) await this.#store.close()
@@ -320,7 +332,6 @@ export class Peer implements ConnectionHost {
     const { clock, files, log } = this.#sys
     const { dataDir, digestEnabled, snapshotStream: stream } = this.settings
     const startedMs = clock.monotonicMs()
-    const { clientPort } = this
     const before = hex(this.lastZxid)
     log.warn({ zxid: before }, 'a snapshot is restored: all sessions end')
     await this.#stop('a snapshot is restored')
@@ -343,7 +354,7 @@ export class Peer implements ConnectionHost {
       return { zxid }
     } finally {
       try {
-        await this.#open(clientPort < 0 ? null : clientPort)
+        await this.#open()
         this.metrics.basic.restore_time.add(Math.round(clock.monotonicMs() - startedMs))
       } catch (error) {
         // Old or new, the state is whole on disk, and for the next start to serve.
@@ -355,6 +366,7 @@ export class Peer implements ConnectionHost {
   /** Gives up a start that failed half way: a port that is taken leaves no store open. */
   async abandon(): Promise<void> {
     if (this.#isStoreOpen) await this.close()
+    else this.#ports.close()
   }
 
   /** Calls `release` once everything is closed. */
@@ -391,6 +403,8 @@ export class Peer implements ConnectionHost {
         connectionDropRatio: () => this.#connectionThrottle?.dropRatio ?? 0,
         queuedRequests: () => this.#gate?.queuedCount ?? 0,
         clientPort: () => this.clientPort,
+        secureClientPort: () => this.secureClientPort,
+        handshakes: () => this.#ports.handshakes,
         sessionMs: () => this.#sessionMs(),
         lastSnapshot: () => this.#lastSnapshot,
         snapshotNow: () => this.#takeSnapshot(),
@@ -415,46 +429,34 @@ export class Peer implements ConnectionHost {
     return secretPasswords(await readSecret(this.settings.dataDir, this.#sys))
   }
 
-  async #listen(clientPort: number | null): Promise<void> {
-    const { clientPortAddress, clientPortListenBacklog } = this.settings
-    if (clientPort === null) return
-    this.#listener = await this.#sys.network.listen(
-      {
-        host: clientPortAddress,
-        port: clientPort,
-        ...(clientPortListenBacklog < 0 ? {} : { backlog: clientPortListenBacklog }),
-      },
-      (socket) => {
-        const connection = new ClientConnection(this, socket)
-        // Whatever writes is part of a turn, and every turn ends with a flush.
-        const edge = { wake: () => this.#dirty.push(connection) }
-        const client = {
-          address: socket.remoteAddress,
-          port: socket.remotePort,
-          nowMs: this.#sys.clock.monotonicMs(),
-        }
-        connection.link = new ClientLink(edge, this.writers, client, this.sizes)
-        this.#ofLink.set(connection.link, connection)
-        this.#accept(connection)
-        return connection
-      },
-    )
+  #arrive(socket: Connection, arrival: Arrival): ClientConnection {
+    const connection = new ClientConnection(this, socket, arrival)
+    // Whatever writes is part of a turn, and every turn ends with a flush.
+    const edge = { wake: () => this.#dirty.push(connection) }
+    const nowMs = this.#sys.clock.monotonicMs()
+    const client = { address: socket.remoteAddress, port: socket.remotePort, nowMs }
+    connection.link = new ClientLink(edge, this.writers, client, this.sizes)
+    this.#ofLink.set(connection.link, connection)
+    this.#connections.add(connection)
+    const limit = this.#ports.enter(arrival, socket.remoteAddress)
+    if (!this.#isServing) connection.abort('the server is closing')
+    else if (limit !== null) this.#reject(connection, limit)
+    else if (arrival.isSecuring && this.#ports.hasTooManyHandshakes) {
+      this.edgeCounts.handshakesExceeded++
+      connection.abort('too many TLS handshakes at once')
+    } else {
+      // A handshake must be done within what a connection without a session has, too.
+      this.#idle.touch(connection, this.settings.sessionlessCnxnTimeoutMs, this.#sessionMs())
+      if (!arrival.isSecuring) this.#notePlain(socket)
+    }
+    return connection
   }
 
-  #accept(connection: ClientConnection): void {
-    const { maxClientCnxns, maxCnxns, sessionlessCnxnTimeoutMs } = this.settings
-    const address = connection.socket.remoteAddress
-    const ofAddress = (this.#perAddress.get(address) ?? 0) + 1
-    this.#connections.add(connection)
-    this.#perAddress.set(address, ofAddress)
-    if (!this.#isServing) return connection.abort('the server is closing')
-    if (maxClientCnxns > 0 && ofAddress > maxClientCnxns) {
-      return this.#reject(connection, `maxClientCnxns=${maxClientCnxns} for one address`)
-    }
-    if (maxCnxns > 0 && this.#connections.size > maxCnxns) {
-      return this.#reject(connection, `maxCnxns=${maxCnxns} for all`)
-    }
-    this.#idle.touch(connection, sessionlessCnxnTimeoutMs, this.#sessionMs())
+  /** Those without TLS are counted where there is TLS to be had. */
+  #notePlain({ remoteAddress }: Connection): void {
+    if (this.settings.tls === null) return
+    const isHere = /^(::1$|(::ffff:)?127\.)/i.test(remoteAddress)
+    this.edgeCounts[isHere ? 'plainFromHere' : 'plainFromOthers']++
   }
 
   #fail(error: Error, what = 'the log has failed, nothing can be acknowledged'): void {
@@ -462,7 +464,8 @@ export class Peer implements ConnectionHost {
     this.#isServing = false
     this.#timer?.cancel()
     this.#reapTimer?.cancel()
-    void this.#listener?.close()
+    void this.#ports.shut()
+    this.#ports.close()
     for (const connection of this.#connections) connection.abort('the server has failed')
     this.#reportFailure(error)
   }
@@ -646,7 +649,8 @@ export class Peer implements ConnectionHost {
       connection.receivedAtCheck = traffic.received
       this.#idle.touch(connection, session.timeoutMs, this.#sessionMs())
     } else {
-      this.edgeCounts.connectionsIdle++
+      if (connection.arrival.isSecuring) this.edgeCounts.handshakesFailed++
+      else this.edgeCounts.connectionsIdle++
       connection.abort('nothing was heard for too long')
     }
   }
@@ -700,8 +704,13 @@ export class Peer implements ConnectionHost {
     return this.settings.unsentBytesMax
   }
 
-  answerWord(word: string, argument: Buffer): string | Promise<string> | null {
-    return answerWord(word, argument, this.#view, this.settings.fourLetterWords)
+  answerWord(
+    { arrival }: ClientConnection,
+    word: string,
+    argument: Buffer,
+  ): string | Promise<string> | null {
+    const { fourLetterWords } = this.settings
+    return answerWord(word, argument, this.#view, fourLetterWords, arrival.port)
   }
 
   stray(connection: ClientConnection, kind: FirstBytes): Buffer | null {
@@ -726,6 +735,19 @@ export class Peer implements ConnectionHost {
     return `http://${host}:${this.adminPort}${admin.commandUrl}`
   }
 
+  secured(connection: ClientConnection, peer: SecurePeer | null): void {
+    const { arrival, link, socket } = connection
+    const ids = this.#ports.secured(arrival, peer)
+    if (ids === null) {
+      this.edgeCounts.handshakesFailed++
+      return connection.abort('the subject of the client certificate cannot be read')
+    }
+    if (peer === null) this.#notePlain(socket)
+    link.authIds = inMapOrder([...link.authIds, ...ids])
+    const { sessionlessCnxnTimeoutMs } = this.settings
+    this.#idle.touch(connection, sessionlessCnxnTimeoutMs, this.#sessionMs())
+  }
+
   isCrowded(connection: ClientConnection): boolean {
     const { outstanding } = connection.link
     if (outstanding === 0) return false
@@ -745,16 +767,18 @@ export class Peer implements ConnectionHost {
     } else this.#crowded.delete(connection)
   }
 
-  closed(connection: ClientConnection, why: string): void {
+  closed(connection: ClientConnection, why: string, hasFailed: boolean): void {
     this.#connections.delete(connection)
     if (this.#connections.size === 0) this.#onLastClosed?.()
     this.#crowded.delete(connection)
     this.#idle.remove(connection)
     const address = connection.socket.remoteAddress
-    const left = (this.#perAddress.get(address) ?? 1) - 1
-    if (left === 0) this.#perAddress.delete(address)
-    else this.#perAddress.set(address, left)
-    const { link } = connection
+    const { link, arrival } = connection
+    this.#ports.leave(arrival, address)
+    // A client that only looks whether the port is open fails at TLS where nothing else is spoken.
+    if (arrival.isSecuring && (arrival.port === 'secure' || hasFailed) && !link.isClosing) {
+      this.edgeCounts.handshakesFailed++
+    }
     if (link.session !== null && !link.isClosing && !link.isEnding) {
       this.edgeCounts.connectionsDropped++
     }
@@ -769,7 +793,12 @@ export class Peer implements ConnectionHost {
   }
 
   get clientPort(): number {
-    return this.#listener?.port ?? -1
+    return this.#ports.plainPort
+  }
+
+  /** Of TLS; -1 when there is none. */
+  get secureClientPort(): number {
+    return this.#ports.securePort
   }
 
   /** Of the HTTP admin server; null when there is none. */
@@ -804,6 +833,7 @@ function schemesOf({ auth, superDigest }: ServerSettings): ReadonlyMap<string, A
   const schemes: AuthScheme[] = [ipScheme]
   if (auth.digestAlgorithm !== null) schemes.push(digestScheme(superDigest, auth.digestAlgorithm))
   if (auth.hasSaslScheme) schemes.push(saslScheme(auth.openSaslName))
+  if (auth.hasX509Scheme) schemes.push(x509Scheme(auth.x509SuperUser))
   if (auth.ensembleNames !== null) {
     schemes.push(ensembleScheme(auth.ensembleNames === 'any' ? null : auth.ensembleNames))
   }

@@ -6,6 +6,7 @@
 import type { SaslUsers } from '../auth/sasl.ts'
 import type { DigestAlgorithm } from '../auth/schemes.ts'
 import type { RetentionSettings } from './retention.ts'
+import type { TlsServerSettings } from '../tls/index.ts'
 
 import { defaultLimits, type LimitSettings } from './limit-settings.ts'
 
@@ -49,6 +50,18 @@ export interface AuthSettings {
   readonly enforcedSchemes: readonly string[] | null
   /** The scheme `ensemble`: the names that clients may say, or any; null: there is no such scheme. */
   readonly ensembleNames: readonly string[] | 'any' | null
+  /** The scheme `x509`, which client certificates give their ids. */
+  readonly hasX509Scheme: boolean
+  /** Subject of the certificate whose owner is super; null: nobody. */
+  readonly x509SuperUser: string | null
+}
+
+/** TLS of clients, on `secureClientPort` or beside plain connections on `clientPort`. */
+export interface ClientTls extends TlsServerSettings {
+  /** Both kinds on `clientPort`. */
+  readonly portUnification: boolean
+  /** Handshakes at once; 0: any number. */
+  readonly handshakesMax: number
 }
 
 export interface ServerSettings {
@@ -58,6 +71,11 @@ export interface ServerSettings {
   readonly clientPort: number | null
   readonly clientPortAddress: string
   readonly clientPortListenBacklog: number
+  /** For TLS alone; null: there is none; 0: any free port. */
+  readonly secureClientPort: number | null
+  readonly secureClientPortAddress: string
+  /** null: nobody speaks TLS. */
+  readonly tls: ClientTls | null
   readonly tickTimeMs: number
   readonly minSessionTimeoutMs: number
   readonly maxSessionTimeoutMs: number
@@ -115,6 +133,8 @@ export const defaultAuth: AuthSettings = {
   allowSaslFailedClients: false,
   enforcedSchemes: null,
   ensembleNames: null,
+  hasX509Scheme: false,
+  x509SuperUser: null,
 }
 
 /** Fills in Apache's defaults. */
@@ -127,6 +147,9 @@ export function serverSettings(
     clientPort: null,
     clientPortAddress: '0.0.0.0',
     clientPortListenBacklog: -1,
+    secureClientPort: null,
+    secureClientPortAddress: '0.0.0.0',
+    tls: null,
     tickTimeMs,
     minSessionTimeoutMs: 2 * tickTimeMs,
     maxSessionTimeoutMs: 20 * tickTimeMs,

@@ -65,6 +65,8 @@ export function authSettingsOf(
     allowSaslFailedClients: settings.allowSaslFailedClients,
     enforcedSchemes: enforcedSchemesOf(settings),
     ensembleNames: schemes.has('ensemble') ? (settings.ensembleAuthName ?? 'any') : null,
+    hasX509Scheme: schemes.has('x509'),
+    x509SuperUser: settings['X509AuthenticationProvider.superUser'],
   }
 }
 
