@@ -2,7 +2,9 @@
  * The client's public entry: `connect()`, the client, its errors, and helpers for ACLs, paths and values.
  * Everything else in this folder is private to it.
  */
-export { connect, type ConnectOptions } from './connect.ts'
+export { connect, tlsNetwork, type ConnectOptions } from './connect.ts'
+export type { TlsOptions } from '../tls/client-options.ts'
+export { TlsError, type TlsSettings } from '../tls/tls-settings.ts'
 export {
   Client,
   type ClientOptions,

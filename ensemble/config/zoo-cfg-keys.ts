@@ -238,8 +238,8 @@ export const propertyKeys = {
   'netty.server.earlyDropSecureConnectionHandshakes': setting(flag, false, 'Refuse early.'),
   clientTcpKeepAlive: setting(flag, false, 'TCP keep-alive for clients.'),
   tcpKeepAlive: setting(flag, false, 'TCP keep-alive between servers.'),
-  'client.portUnification': setting(flag, false, 'The TLS port takes plain clients too.'),
-  'client.certReload': setting(flag, false, 'Read the key stores for clients again.'),
+  'client.portUnification': setting(flag, false, 'clientPort takes TLS clients, too.'),
+  'client.certReload': setting(flag, false, 'Key stores are always read again.', unused),
   'commitProcessor.numWorkerThreads': setting(natural, null, 'Threads.', unused),
   'commitProcessor.maxReadBatchSize': setting(int(-1), -1, 'Reads in a row.', unused),
   'commitProcessor.maxCommitBatchSize': setting(positive, 1, 'Commits in a row.', unused),
@@ -359,14 +359,14 @@ export const clientTlsKeys = {
   ...tlsKeys,
   authProvider: setting(text, 'x509', 'Scheme that a client certificate stands for.'),
   clientHostnameVerification: setting(flag, false, 'The name of a client must fit.'),
-  allowReverseDnsLookup: setting(flag, true, 'Names of addresses may be looked up.'),
+  allowReverseDnsLookup: setting(flag, false, 'Names of addresses may be looked up.'),
 } satisfies Record<string, Setting<unknown>>
 
 /** `zookeeper.ssl.quorum.KEY`: connections between servers. */
 export const quorumTlsKeys = {
   ...tlsKeys,
   clientHostnameVerification: setting(flag, true, 'The name of a learner must fit.'),
-  allowReverseDnsLookup: setting(flag, false, 'Names of addresses may be looked up.'),
+  allowReverseDnsLookup: setting(flag, true, 'Names of addresses may be looked up.'),
 } satisfies Record<string, Setting<unknown>>
 
 /** Keys with a name of the user's own in them; each is a map from that name. */

@@ -19,6 +19,7 @@ export {
   defaultAuth,
   type AdminSettings,
   type AuthSettings,
+  type ClientTls,
   type MetricsSettings,
   type ServerSettings,
 } from './server-settings.ts'

@@ -74,13 +74,15 @@ export class NodeTlsServer implements TlsServer {
       const answer = isTls(first)
       if (answer === null) return
       raw.off('data', onData)
+      raw.off('end', onEnd)
       raw.pause()
       raw.unshift(first)
       if (answer) this.#handshake(raw, connection)
       else connection.carry(raw, null)
     }
+    const onEnd = (): void => void raw.end()
     raw.on('data', onData)
-    raw.once('end', () => raw.end())
+    raw.on('end', onEnd)
   }
 
   #handshake(raw: Socket, connection: ServerSideConnection): void {
@@ -91,6 +93,8 @@ export class NodeTlsServer implements TlsServer {
     raw.once('close', () => {
       if (this.#handshakes.get(name) === connection) this.#handshakes.delete(name)
     })
+    // A client that goes during the handshake is gone: nobody waits for an answer yet.
+    raw.allowHalfOpen = false
     this.#server.emit('connection', raw)
   }
 
@@ -106,6 +110,7 @@ export class NodeTlsServer implements TlsServer {
       const problem = checkServerIdentity(address, socket.getPeerCertificate())
       if (problem !== undefined) return connection.fail(problem)
     }
+    socket.allowHalfOpen = true
     connection.carry(socket, { certificate })
   }
 

@@ -6,14 +6,19 @@ import { groupSettings } from '../setup/group-settings.ts'
 import { withoutSecrets, type LoadedSetUp } from '../setup/load.ts'
 import { planOf } from '../setup/plan.ts'
 import { formatProblem, printable, SetUpError, type Problem } from '../setup/problem.ts'
+<<<<<<< HEAD
 import { isYaml, readServerFile } from '../setup/server-file.ts'
 import { readYamlServer } from '../setup/server-yaml.ts'
+=======
+import { isYaml, readServerFile, readYamlServer } from '../setup/server-file.ts'
+import { checkStores } from '../setup/server-tls.ts'
+>>>>>>> bd7b73c (TLS as zoo.cfg asks for it: ports, stores, client certificates as ids, handshakes that are bounded and counted; our client speaks it too)
 import { formatMs, groupTimes } from '../setup/times.ts'
 
 export async function run(args: Arguments, io: Io): Promise<number> {
   const path = fileOf(args, io)
   try {
-    return isYaml(path) ? checkYaml(path, args, io) : checkZooCfg(path, args, io)
+    return await (isYaml(path) ? checkYaml(path, args, io) : checkZooCfg(path, args, io))
   } catch (error) {
     if (error instanceof SetUpError) {
       // The findings are this command's result, so they go to stdout.
@@ -26,14 +31,15 @@ export async function run(args: Arguments, io: Io): Promise<number> {
   }
 }
 
-function checkYaml(path: string, args: Arguments, io: Io): number {
+async function checkYaml(path: string, args: Arguments, io: Io): Promise<number> {
   const loaded = loadFile(path, io)
   const key = args.text('explain')
   if (key !== undefined) return explainKey({ key, path, loaded }, io)
   const notes = [...loaded.notes]
   for (const sid of Object.keys(loaded.setUp.ensemble.servers ?? {})) {
     const options = { sid: Number(sid), env: io.env, properties: new Map<string, string>() }
-    notes.push(...readYamlServer(loaded, { ...options, file: path }).notes)
+    const server = readYamlServer(loaded, { ...options, file: path })
+    notes.push(...server.notes, ...(await checkStores(server)))
   }
   for (const note of notes) io.out(noteLine(note))
   if (args.has('plan')) printPlan(loaded, io)
@@ -42,12 +48,12 @@ function checkYaml(path: string, args: Arguments, io: Io): number {
   return Exit.done
 }
 
-function checkZooCfg(path: string, args: Arguments, io: Io): number {
+async function checkZooCfg(path: string, args: Arguments, io: Io): Promise<number> {
   if (args.has('explain') || args.has('plan')) {
     throw new CommandError('--explain and --plan need a YAML', Exit.usage)
   }
-  const { notes } = readServerFile([path], { sid: null, env: io.env, properties: new Map() })
-  for (const note of notes) io.out(noteLine(note))
+  const server = readServerFile([path], { sid: null, env: io.env, properties: new Map() })
+  for (const note of [...server.notes, ...(await checkStores(server))]) io.out(noteLine(note))
   io.out(`${path}: no problems\n`)
   return Exit.done
 }

@@ -2,13 +2,23 @@
 import { CommandError, type Arguments, type Io } from '../command.ts'
 import { foregroundLog, untilStopped } from '../foreground.ts'
 import { formatProblem, printable } from '../setup/problem.ts'
+<<<<<<< HEAD
 import { isYaml, readServerFile, type ServerFile } from '../setup/server-file.ts'
+=======
+import { readServerFile, type ServerFile } from '../setup/server-file.ts'
+import { storeProblems } from '../setup/server-tls.ts'
+>>>>>>> bd7b73c (TLS as zoo.cfg asks for it: ports, stores, client certificates as ids, handshakes that are bounded and counted; our client speaks it too)
 
 /** Source: ExitCode, 3.9.5. */
 const ServerExit = { done: 0, unexpected: 1, configuration: 2, dataDirectory: 3 } as const
 
 export async function run(args: Arguments, io: Io): Promise<number> {
+<<<<<<< HEAD
   const { settings, notes } = await read(args, io)
+=======
+  const file = read(args, io)
+  const { settings, notes } = file
+>>>>>>> bd7b73c (TLS as zoo.cfg asks for it: ports, stores, client certificates as ids, handshakes that are bounded and counted; our client speaks it too)
   const log = foregroundLog(io)
   for (const note of notes) {
     const text = formatProblem(note)
@@ -18,7 +28,7 @@ export async function run(args: Arguments, io: Io): Promise<number> {
   // Loaded only now: a file with problems is refused before that.
   const { startServer } = await import('../../ensemble/server/index.ts')
   const stopped = untilStopped(io)
-  const starting = startServer(settings, log).catch((error: unknown) => startError(error, settings))
+  const starting = startServer(settings, log).catch((error: unknown) => startError(error, file))
   const server = await Promise.race([starting, stopped])
   // Asked to stop before it serves: recovery leaves the disk as a crash would, which is sound.
   if (typeof server === 'string') return ServerExit.done
@@ -53,14 +63,16 @@ async function read(args: Arguments, io: Io): Promise<ServerFile> {
   }
 }
 
-function startError(error: unknown, settings: ServerFile['settings']): Error {
+function startError(thrown: unknown, { settings, placeOf }: ServerFile): Error {
+  const error = storeProblems(thrown, placeOf)
   if (!(error instanceof Error)) return new Error(String(error))
   const { code, syscall } = error as NodeJS.ErrnoException
   if (error.name === 'StoreError') {
     return new CommandError(error.message, ServerExit.dataDirectory, { cause: error })
   }
   if (syscall === 'listen') {
-    const where = `${settings.clientPortAddress}:${settings.clientPort}`
+    const { address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number }
+    const where = `${address ?? settings.clientPortAddress}:${port ?? settings.clientPort}`
     const what = `cannot listen at ${where} (${code}): is a server running there already?`
     return new CommandError(what, ServerExit.unexpected, { cause: error })
   }
