@@ -6,13 +6,9 @@ import { groupSettings } from '../setup/group-settings.ts'
 import { withoutSecrets, type LoadedSetUp } from '../setup/load.ts'
 import { planOf } from '../setup/plan.ts'
 import { formatProblem, printable, SetUpError, type Problem } from '../setup/problem.ts'
-<<<<<<< HEAD
 import { isYaml, readServerFile } from '../setup/server-file.ts'
-import { readYamlServer } from '../setup/server-yaml.ts'
-=======
-import { isYaml, readServerFile, readYamlServer } from '../setup/server-file.ts'
 import { checkStores } from '../setup/server-tls.ts'
->>>>>>> bd7b73c (TLS as zoo.cfg asks for it: ports, stores, client certificates as ids, handshakes that are bounded and counted; our client speaks it too)
+import { readYamlServer } from '../setup/server-yaml.ts'
 import { formatMs, groupTimes } from '../setup/times.ts'
 
 export async function run(args: Arguments, io: Io): Promise<number> {

@@ -2,23 +2,15 @@
 import { CommandError, type Arguments, type Io } from '../command.ts'
 import { foregroundLog, untilStopped } from '../foreground.ts'
 import { formatProblem, printable } from '../setup/problem.ts'
-<<<<<<< HEAD
 import { isYaml, readServerFile, type ServerFile } from '../setup/server-file.ts'
-=======
-import { readServerFile, type ServerFile } from '../setup/server-file.ts'
 import { storeProblems } from '../setup/server-tls.ts'
->>>>>>> bd7b73c (TLS as zoo.cfg asks for it: ports, stores, client certificates as ids, handshakes that are bounded and counted; our client speaks it too)
 
 /** Source: ExitCode, 3.9.5. */
 const ServerExit = { done: 0, unexpected: 1, configuration: 2, dataDirectory: 3 } as const
 
 export async function run(args: Arguments, io: Io): Promise<number> {
-<<<<<<< HEAD
-  const { settings, notes } = await read(args, io)
-=======
-  const file = read(args, io)
+  const file = await read(args, io)
   const { settings, notes } = file
->>>>>>> bd7b73c (TLS as zoo.cfg asks for it: ports, stores, client certificates as ids, handshakes that are bounded and counted; our client speaks it too)
   const log = foregroundLog(io)
   for (const note of notes) {
     const text = formatProblem(note)

@@ -13,11 +13,8 @@ import type { RetentionSettings, ServerSettings } from '../../ensemble/server/in
 import { SetUpError, type Problem } from './problem.ts'
 import { authSettingsOf } from './server-auth.ts'
 import { adminSettingsOf, metricsSettingsOf, systemPropertiesOf } from './server-http.ts'
-<<<<<<< HEAD
 import { limitSettingsOf } from './server-limits.ts'
-=======
 import { clientTlsOf } from './server-tls.ts'
->>>>>>> bd7b73c (TLS as zoo.cfg asks for it: ports, stores, client certificates as ids, handshakes that are bounded and counted; our client speaks it too)
 
 export interface ServerFileOptions {
   /** Which server of the YAML; null: its only one. */
@@ -58,72 +55,8 @@ export function readServerFile(words: readonly string[], options: ServerFileOpti
   return finished(parseZooCfg(text, first, { flags, dynamic }), options, text)
 }
 
-<<<<<<< HEAD
 /** @throws SetUpError with every problem */
 export function finished(
-=======
-export function readYamlServer(
-  { setUp, directory, origins, secrets }: LoadedSetUp,
-  options: ServerFileOptions & { readonly file: string },
-): ServerFile {
-  const { file } = options
-  const servers = setUp.ensemble.servers ?? {}
-  const sids = Object.keys(servers)
-  const sid = options.sid === null && sids.length === 1 ? sids[0] : String(options.sid ?? '')
-  const server = sid === undefined ? undefined : servers[sid]
-  if (sid === undefined || server === undefined) {
-    const expected = sids.length === 0 ? 'ensemble.servers' : `--sid ${sids.join(', --sid ')}`
-    const what = sids.length === 0 ? 'the set-up has no servers to run' : 'which server?'
-    throw new SetUpError([locate({ path: 'ensemble', what, expected }, file, origins)])
-  }
-  const own = `ensemble.servers.${sid}`
-  const { ports, dataDir, dataLogDir, host } = server
-  const lines: { key: string; value: string; path: string }[] = [
-    ...Object.entries(setUp.ensemble.settings ?? {}).map(([key, value]) => ({
-      key,
-      value,
-      path: `ensemble.settings.${key}`,
-    })),
-    { key: 'dataDir', value: resolve(directory, dataDir), path: `${own}.dataDir` },
-    ...(dataLogDir === undefined
-      ? []
-      : [{ key: 'dataLogDir', value: resolve(directory, dataLogDir), path: `${own}.dataLogDir` }]),
-    { key: 'clientPort', value: String(ports.client), path: `${own}.ports.client` },
-    // A server on loopback is not for the rest of the network.
-    ...(isLoopback(host) ? [{ key: 'clientPortAddress', value: host, path: `${own}.host` }] : []),
-  ]
-  const text = lines.map(({ key, value }) => `${escaped(key)}=${escaped(value)}\n`).join('')
-  const parsed = parseZooCfg(text, file, { flags: flagsOf(options) })
-  const place = (problem: Problem): Problem => {
-    const path = lines[problem.line - 1]?.path ?? own
-    const { line: _line, column: _column, file: _file, ...said } = problem
-    return locate({ path, ...said }, file, origins)
-  }
-  const problems = redacted(parsed.problems.map(place), secrets)
-  const notes = redacted(parsed.notes.map(place), secrets)
-  const finishedFile = finished({ ...parsed, problems, notes }, options, text)
-  const { settings } = finishedFile
-  // Values that came from `${…}` are shown to nobody, whatever their key is called (S-16).
-  const hide = (shown: string): string => withoutSecrets(shown, secrets)
-  const systemProperties = settings.systemProperties?.map(
-    ([name, value]) => [name, hide(value)] as const,
-  )
-  return {
-    notes: finishedFile.notes,
-    placeOf: (key) => {
-      const { line, column } = locate({ path: `ensemble.settings.${key}`, what: '' }, file, origins)
-      return { file, line, column }
-    },
-    settings: {
-      ...settings,
-      initialConfiguration: hide(settings.initialConfiguration ?? ''),
-      systemProperties: systemProperties ?? [],
-    },
-  }
-}
-
-function finished(
->>>>>>> bd7b73c (TLS as zoo.cfg asks for it: ports, stores, client certificates as ids, handshakes that are bounded and counted; our client speaks it too)
   parsed: ParsedZooCfg,
   options: ServerFileOptions,
   text: string | null = null,

@@ -64,6 +64,11 @@ export function readYamlServer(
   )
   return {
     notes: finishedFile.notes,
+    placeOf: (key) => {
+      const path = `ensemble.settings.${key}`
+      const { line, column } = locate({ path, what: '' }, file, origins)
+      return { file, line, column }
+    },
     settings: {
       ...settings,
       initialConfiguration: hide(settings.initialConfiguration ?? ''),
