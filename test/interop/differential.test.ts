@@ -5,8 +5,8 @@
  *   DIFFERENTIAL_OPS    operations; when unset 100,000 in CI, 20,000 elsewhere
  *   DIFFERENTIAL_SEED   the seed, 1 when unset
  *
- * Twice: as most servers are set up, and with settings that answers depend on turned the other way,
- * together with those that must mean nothing to a lone server. Each run prints what it compared as a
+ * Three times: as most servers are set up, and with settings that answers depend on turned the other way,
+ * together with those that must mean nothing to a lone server; and with both servers restarted. Each run prints what it compared as a
  * table of requests and codes, which holds at least `differential/least-coverage.ts`.
  *
  * What may differ is in `differential/accepted.ts`. Skips aloud where there is no Java or no Maven.
@@ -35,6 +35,8 @@ interface Run {
   readonly operations: number
   readonly setUp: ServerSetUp
   readonly least: LeastCoverage
+  /** Both servers are stopped and started again in its course. */
+  readonly restarts?: number
 }
 
 const timeouts = { minSessionTimeout: '20000', maxSessionTimeout: '60000' }
@@ -64,17 +66,29 @@ const runs: readonly Run[] = [
     },
     least: leastCoverageOfOthers,
   },
+  {
+    name: 'usual, with restarts and snapshots,',
+    operations: Math.ceil(OPS / 4),
+    setUp: { settings: { ...timeouts, snapCount: '2000' }, properties },
+    least: { often: ['restart: all sessions go on'], seldom: [] },
+    restarts: 4,
+  },
 ]
 
 test.skipIf(missing !== null).each(runs)(
   `$operations operations of seed ${SEED}, $name settings, are answered as Apache 3.9.5 answers them (X-1, X-2, X-3)`,
-  async ({ name, operations, setUp, least }) => {
+  async ({ name, operations, setUp, least, restarts: count = 0 }) => {
     await using theirs = await apacheServer(setUp)
     await using ours = await ourTimedServer(setUp)
     const servers = { oursPort: ours.port, apachePort: theirs.port }
     // Hard quotas refuse: what their usage is counted from must not be in flight (operations.ts).
     const enforceQuota = setUp.settings?.['enforceQuota'] === 'true'
-    const run = new LockStep(servers, SEED, { enforceQuota })
+    const restarts = {
+      afterOperations: Math.ceil(operations / (count + 1)),
+      restart: async () => void (await Promise.all([ours.restart(), theirs.restart()])),
+    }
+    const options = { enforceQuota, restarts: count === 0 ? null : restarts }
+    const run = new LockStep(servers, SEED, options)
     const startedMs = performance.now()
     try {
       await run.run(operations)

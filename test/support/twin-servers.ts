@@ -5,7 +5,7 @@
 import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startPeer, serverSettings } from '../../ensemble/server/index.ts'
+import { startPeer, serverSettings, type Peer } from '../../ensemble/server/index.ts'
 import type { Clock } from '../../ensemble/sys/clock.ts'
 import { silent } from '../../ensemble/sys/logger.ts'
 import { nodeClock } from '../../ensemble/sys/node-clock.ts'
@@ -20,6 +20,8 @@ import type { ReplayServer } from './replay/replay.ts'
 export interface RunningServer extends ReplayServer, AsyncDisposable {
   /** What a server that has ended said; nothing while it runs. */
   lastWords(): string
+  /** Stops it and starts it again on the same port and data. */
+  restart(): Promise<void>
 }
 
 export interface ServerSetUp {
@@ -77,15 +79,21 @@ async function ourServerBy(
   )
   const properties = new Map(Object.entries(propertiesOf(setUp, folder)))
   const { settings } = readServerFile([file], { sid: null, env: {}, properties })
-  const peer = await startPeer(serverSettings({ ...settings, preallocBytes: 65_536 }), {
-    ...nodeSys(silent),
-    clock,
-    host: nodeHost,
-  })
+  const start = (): Promise<Peer> =>
+    startPeer(serverSettings({ ...settings, preallocBytes: 65_536 }), {
+      ...nodeSys(silent),
+      clock,
+      host: nodeHost,
+    })
+  let peer = await start()
   return {
     port,
     advance,
     lastWords: () => '',
+    async restart() {
+      await peer.close()
+      peer = await start()
+    },
     async [Symbol.asyncDispose]() {
       await peer.close()
       rmSync(folder, { recursive: true, force: true })
@@ -100,10 +108,16 @@ export async function apacheServer(setUp: ServerSetUp): Promise<RunningServer> {
     ([name, value]) => `-D${name}=${value}`,
   )
   const settings = { ...COMMON, ...setUp.settings }
-  const server = await ServerProcess.start(apache(flags), { folder, port, settings })
+  const start = (): Promise<ServerProcess> =>
+    ServerProcess.start(apache(flags), { folder, port, settings })
+  let server = await start()
   return {
     port,
     lastWords: () => (server.isAlive ? '' : `Apache's server ended: ${server.output}\n`),
+    async restart() {
+      await server.stop()
+      server = await start()
+    },
     advance: async () => {}, // its time passes by itself
     async [Symbol.asyncDispose]() {
       await server.kill()

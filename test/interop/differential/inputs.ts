@@ -190,6 +190,11 @@ export class Inputs {
   readonly #hasOddQuotas: boolean
   readonly #known = new Map<string, Known>()
 
+  /**
+   * Whether clients write the nodes of quota usage: what they write there stays until the next start from
+   * a snapshot, which counts anew, and when that is each server decides for itself.
+   */
+  writesUsage = true
   /** @param hasOddQuotas some limits cannot be read, which fails writes where quotas are enforced */
   constructor(random: RandomValues, hasOddQuotas = false) {
     this.#random = random
@@ -220,7 +225,10 @@ export class Inputs {
     const roll = random.below(100)
     if (roll < 75) return random.pick(GOOD_PATHS)
     if (roll < 85 && this.named.length > 0) return random.pick(this.named)
-    if (roll < 91) return random.pick(QUOTA_PATHS)
+    if (roll < 91) {
+      const path = random.pick(QUOTA_PATHS)
+      return this.writesUsage || !path.endsWith('_stats') ? path : '/zookeeper/quota'
+    }
     if (roll < 98) return random.pick(BAD_PATHS)
     return roll === 98 ? null : `/${'long'.repeat(random.below(300))}`
   }

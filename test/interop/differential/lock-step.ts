@@ -35,6 +35,12 @@ export interface Servers {
   readonly apachePort: number
 }
 
+export interface LockStepOptions {
+  readonly enforceQuota?: boolean
+  /** Both servers, again and again after so many operations. */
+  readonly restarts?: { readonly afterOperations: number; restart(): Promise<void> } | null
+}
+
 /** Something for each of the two servers: ours first. */
 type Both<T> = readonly [T, T]
 
@@ -53,6 +59,7 @@ export class LockStep {
   readonly #seed: number
   readonly #views: Both<View> = [new View(), new View()]
   readonly #operations: Operations
+  readonly #restarts: NonNullable<LockStepOptions['restarts']> | null
   readonly #slots: Slot[] = []
   readonly #history: string[] = []
   /** Transactions that ended sessions: the order of their events is that of a hash table. */
@@ -66,20 +73,41 @@ export class LockStep {
   #mustRefuse = false
   #lastZxid = 0n
 
-  constructor(servers: Servers, seed: number, { enforceQuota = false } = {}) {
+  constructor(servers: Servers, seed: number, options: LockStepOptions = {}) {
+    const { enforceQuota = false, restarts = null } = options
+    this.#restarts = restarts
     this.#ports = [servers.oursPort, servers.apachePort]
     this.#seed = seed
     this.#operations = new Operations(new RandomValues(seed), enforceQuota)
+    this.#operations.inputs.writesUsage = restarts === null
   }
 
   /** @throws Mismatch with everything that there is to know about it */
   async run(count: number): Promise<void> {
     for (let index = 0; index < SLOTS; index++) await this.#fillSlot(index)
-    while (this.operations < count) await this.#step(this.#operations.next())
+    let nextRestart = this.#restarts === null ? Infinity : this.#restarts.afterOperations
+    while (this.operations < count) {
+      await this.#step(this.#operations.next())
+      if (this.operations < nextRestart) continue
+      await this.#restart()
+      nextRestart += this.#restarts!.afterOperations
+    }
     for (const slot of this.#slots) {
       await this.#requests(slot, [this.#operations.ping()])
       await this.#requests(slot, [this.#operations.closeSession()])
     }
+  }
+
+  /** Sessions and all that they made outlive it; watches and credentials belong to connections. */
+  async #restart(): Promise<void> {
+    this.#note('restart')
+    for (const slot of this.#slots) {
+      await this.#requests(slot, [this.#operations.ping()])
+      await this.#endLinks(slot)
+    }
+    await this.#restarts!.restart()
+    for (const index of this.#slots.keys()) await this.#resume(index, STANDARD)
+    this.coverage.note('restart', 'all sessions go on')
   }
 
   close(): void {

@@ -34,7 +34,7 @@ here as well.
 
 | how it is compared | with what | by |
 |---|---|---|
-| a random stream of good and bad requests of several sessions, in lock-step, every reply and event | a live 3.9.5 | \`test/interop/differential.test.ts\` |
+| a random stream of good and bad requests of several sessions, in lock-step, every reply and event; also across restarts of both servers | a live 3.9.5 | \`test/interop/differential.test.ts\` |
 | conversations of real clients, recorded, played again | recordings of 3.8.0, and what 3.9.5 answers otherwise, proven live | \`test/ensemble/server/recordings.test.ts\`, \`test/interop/recordings.test.ts\` |
 | expiry of sessions, reaping of containers and TTL nodes | a live 3.9.5 | \`test/interop/differential-time.test.ts\` |
 | data directories: each server starts on the other's | a live 3.9.5 | \`test/interop/store-apache.test.ts\` |
