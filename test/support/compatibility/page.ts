@@ -38,7 +38,8 @@ here as well.
 | conversations of real clients, recorded, played again | recordings of 3.8.0, and what 3.9.5 answers otherwise, proven live | \`test/ensemble/server/recordings.test.ts\`, \`test/interop/recordings.test.ts\` |
 | expiry of sessions, reaping of containers and TTL nodes | a live 3.9.5 | \`test/interop/differential-time.test.ts\` |
 | data directories: each server starts on the other's | a live 3.9.5 | \`test/interop/store-apache.test.ts\` |
-| four-letter words, admin commands | recordings of 3.8.0 and the additions of 3.9 | \`test/ensemble/admin\` |
+| four-letter words | a live 3.9.5 | \`test/interop/words.test.ts\` |
+| admin commands | recordings of 3.8.0 and the additions of 3.9 | \`test/ensemble/admin\` |
 | clients and systems of others, unchanged | their own checks | \`test/interop/clients.test.ts\`, \`test/interop/systems.test.ts\` |
 
 ## What is not the same
