@@ -165,11 +165,13 @@ export class AdminServer {
   /** The body is the snapshot. Its reason to refuse is for the holder of the credentials to read. */
   async #restore(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const { restoreEnabled, restoreIntervalMs } = this.#settings
+    const { serializeLastZxid } = this.#view.settings
     const name = 'restore'
     const refusal = this.#refuse(request, reply, name)
     if (refusal !== null) return refusal
     if (!restoreEnabled) return fail(reply, 503, name, null)
     if (this.#view.mode === null) return answer(reply, name, [], NOT_SERVING)
+    if (!serializeLastZxid) return fail(reply, 500, name, null)
     const { headers } = request
     if (
       headers['transfer-encoding'] === undefined &&
@@ -208,7 +210,8 @@ export class AdminServer {
     if (refusal !== null) return refusal
     if (!snapshotEnabled) return fail(reply, 503, name, null)
     if (this.#view.mode === null) return answer(reply, name, [], NOT_SERVING)
-    const { nowMs, edgeCounts } = this.#view
+    const { nowMs, edgeCounts, settings } = this.#view
+    if (!settings.serializeLastZxid) return fail(reply, 500, name, null)
     if (nowMs - this.#lastSnapshotMs < snapshotIntervalMs) {
       edgeCounts.snapshotsLimited++
       return fail(reply, 429, name, null)

@@ -226,7 +226,7 @@ async function serverStats(server: ServerView): Promise<Field[]> {
       new JsonObject([
         ['packets_sent', traffic.sent],
         ['packets_received', traffic.received],
-        ['fsync_threshold_exceed_count', 0],
+        ['fsync_threshold_exceed_count', server.edgeCounts.syncsSlow],
         ['client_response_stats', buffers],
         ['data_dir_size', sizes.data],
         ['log_dir_size', sizes.log],

@@ -34,6 +34,8 @@ export class EdgeCounts {
   snapshotsFailed = 0
   snapshotsLimited = 0
   restoresFailed = 0
+  /** Writes of the log that took longer than `fsync.warningthresholdms`. */
+  syncsSlow = 0
   restoresLimited = 0
 }
 

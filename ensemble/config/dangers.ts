@@ -29,12 +29,6 @@ export function dangersOf(
   const anyone = 'letAnySaslUserDoX'
   warn(anyone, settings[anyone] !== null, 'any SASL user passes for every sasl ACL')
   warn('forceSync', !settings.forceSync, 'writes are acknowledged before they are on disk')
-  const forwarded = 'IPAuthenticationProvider.usexforwardedfor'
-  warn(
-    forwarded,
-    settings[forwarded],
-    'whoever reaches the admin server may say which address it has',
-  )
   const failed = 'allowSaslFailedClients'
   warn(failed, settings[failed], 'clients stay though their SASL authentication failed')
   return found

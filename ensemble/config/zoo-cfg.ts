@@ -172,6 +172,7 @@ function readFlags(
       const { setting } = knownKeys.get(key)!
       assign(key, setting, value, place, values, problems)
       origins.set(key, 'flag')
+      if (setting.isUnused === true) notes.push({ ...place, what: `-D${name} has no effect here` })
     } else if (name.startsWith('zookeeper.')) {
       const rest = name.slice('zookeeper.'.length)
       if (assignNamed(rest, value, named)) {

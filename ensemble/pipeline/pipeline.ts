@@ -271,9 +271,9 @@ export class Pipeline {
   }
 
   /** Removes a container or TTL node, if it may still go when its turn comes (I-58). */
-  reap(path: string): void {
+  reap(path: string, neverUsedMs = 0): void {
     const asker = this.#asker.set(0n, [], this.#nextZxid(), this.#wallMs)
-    const body = this.#preparer.deleteContainer(path, asker)
+    const body = this.#preparer.deleteContainer(path, asker, neverUsedMs)
     this.#append(null, 0, Op.deleteContainer, typeof body === 'number' ? error(body) : body)
   }
 

@@ -152,14 +152,15 @@ export class Preparer {
   }
 
   /** Removes a container or TTL node whose time has come, unless a child has appeared (I-58). */
-  deleteContainer(path: string, asker: Asker): TxnBody | number {
+  deleteContainer(path: string, asker: Asker, neverUsedMs: number): TxnBody | number {
     if (SPECIAL_PATHS.has(path)) return Code.badArguments
     const slash = path.lastIndexOf('/')
     const parent = this.#changes.get(slash === 0 ? '/' : path.slice(0, slash))
     const node = this.#changes.get(path)
     if (parent === null || node === null) return Code.noNode
     if (node.numChildren > 0) return Code.notEmpty
-    if (!mayBeReaped(node, asker.time) || this.#changes.isEphemeral(node)) return Code.badVersion
+    if (!mayBeReaped(node, asker.time, neverUsedMs) || this.#changes.isEphemeral(node))
+      return Code.badVersion
     this.#remove(parent, node, asker.zxid)
     return { type: Op.deleteContainer, path }
   }
@@ -286,8 +287,10 @@ function isLater(high: number, low: number, { pzxidHigh, pzxidLow }: PendingNode
 }
 
 /** A container that had a child once, or a TTL node idle for longer than that. */
-function mayBeReaped(node: PendingNode, timeMs: number): boolean {
-  if (node.owner === CONTAINER_OWNER) return node.cversion > 0
+function mayBeReaped(node: PendingNode, timeMs: number, neverUsedMs: number): boolean {
+  if (node.owner === CONTAINER_OWNER) {
+    return node.cversion > 0 || (neverUsedMs > 0 && timeMs - node.mtime > neverUsedMs)
+  }
   const isTtl = (BigInt.asUintN(64, node.owner) & TTL_MARK) === TTL_MARK
   return isTtl && BigInt(timeMs - node.mtime) > (node.owner & TTL_MS_MAX)
 }

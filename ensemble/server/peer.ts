@@ -65,6 +65,7 @@ import { ConnectionThrottle } from './connection-throttle.ts'
 import type { FirstBytes } from './first-bytes.ts'
 import type { LimitSettings } from './limit-settings.ts'
 import { LogLimiter } from './log-limiter.ts'
+import { PauseMonitor } from './pause-monitor.ts'
 import { PeerView, type PeerParts } from './peer-view.ts'
 import { QuotaReports } from './quota-reports.ts'
 import { Retention } from './retention.ts'
@@ -84,8 +85,6 @@ export type PeerSys = Pick<Sys, 'clock' | 'random' | 'network' | 'tls' | 'files'
 
 /** A lone server's id in session ids, as Apache's. */
 const STANDALONE_ID = 1
-/** `znode.container.maxPerMinute`. */
-const REAPED_PER_MINUTE = 10_000
 
 /** Starts a server; resolves once it serves. */
 export async function startPeer(settings: ServerSettings, sys: PeerSys): Promise<Peer> {
@@ -151,6 +150,7 @@ export class Peer implements ConnectionHost {
   #isStoreOpen = false
   #snapshotting: Promise<void> | null = null
   #retention!: Retention
+  #pauses: PauseMonitor | null = null
   #isClosing = false
   #isRestoring = false
   /** While the data are replaced: nobody is served, and the peer does not close before its end. */
@@ -203,6 +203,13 @@ export class Peer implements ConnectionHost {
       },
       { files, clock, random, log },
     )
+    if (opened.lastZxid === -1n) {
+      await opened.store.close()
+      const why =
+        'there is no database, and db.autocreate is false: put an empty file `initialize` into the ' +
+        'data directory to begin with an empty one'
+      throw new StoreError(why, { file: settings.dataDir })
+    }
     this.#store = opened.store
     this.#isStoreOpen = true
     this.#tree = opened.tree
@@ -274,6 +281,11 @@ export class Peer implements ConnectionHost {
       log,
     })
     void this.#retention.start()
+    if (settings.pauses !== null) {
+      const pauses = this.metrics.advanced.jvm_pause_time_ms
+      this.#pauses = new PauseMonitor(settings.pauses, { clock, log, pauses })
+      this.#pauses.start()
+    }
   }
 
   /** Stops to serve; everything acknowledged is durable already. */
@@ -293,6 +305,7 @@ export class Peer implements ConnectionHost {
     this.#timer?.cancel()
     this.#reapTimer?.cancel()
     this.#retention?.stop()
+    this.#pauses?.stop()
     await this.#ports.shut()
     for (const connection of this.#connections) connection.abort(why)
     while (this.#snapshotting !== null) await this.#snapshotting
@@ -614,7 +627,12 @@ export class Peer implements ConnectionHost {
 
   #noteBatch(txnCount: number): void {
     const { fsynctime, sync_processor_batch_size: batchSize } = this.metrics.basic
-    fsynctime.add(Math.round(this.#store.lastWriteMs))
+    const syncMs = Math.round(this.#store.lastWriteMs)
+    fsynctime.add(syncMs)
+    if (syncMs > this.settings.slowSyncMs) {
+      this.edgeCounts.syncsSlow++
+      this.#sys.log.warn({ syncMs, txnCount }, 'the log took long to reach the disk')
+    }
     batchSize.add(txnCount)
   }
 
@@ -638,8 +656,10 @@ export class Peer implements ConnectionHost {
     const intervalMs = this.settings.containerCheckIntervalMs
     this.#reapTimer = clock.setTimer(intervalMs, () => this.#reap())
     this.#beginTurn()
-    const countMax = Math.max(1, Math.floor((REAPED_PER_MINUTE * intervalMs) / 60_000))
-    for (const path of reapable(this.#tree, clock.wallMs(), countMax)) this.#pipeline.reap(path)
+    const { containersPerMinute, containerNeverUsedMs } = this.settings
+    const countMax = Math.max(1, Math.floor((containersPerMinute * intervalMs) / 60_000))
+    const paths = reapable(this.#tree, clock.wallMs(), countMax, containerNeverUsedMs)
+    for (const path of paths) this.#pipeline.reap(path, containerNeverUsedMs)
   }
 
   /** A connection that stays silent beyond its session's timeout is closed; the session ages on. */

@@ -5,6 +5,7 @@
  */
 import type { SaslUsers } from '../auth/sasl.ts'
 import type { DigestAlgorithm } from '../auth/schemes.ts'
+import type { PauseSettings } from './pause-monitor.ts'
 import type { RetentionSettings } from './retention.ts'
 import type { TlsServerSettings } from '../tls/index.ts'
 
@@ -113,6 +114,22 @@ export interface ServerSettings {
   readonly unsentBytesMax: number
   /** Milliseconds between two looks for container and TTL nodes that can go. */
   readonly containerCheckIntervalMs: number
+  /** How many of them go in a minute. */
+  readonly containersPerMinute: number
+  /** Containers that never had a child go at this age; 0: they stay. */
+  readonly containerNeverUsedMs: number
+  /** A log above this size is rolled; 0 or less: no such limit. */
+  readonly logSizeLimitBytes: number
+  /** A write of the log that takes longer is told. */
+  readonly slowSyncMs: number
+  /** Make directories that are missing. */
+  readonly autocreateDirectories: boolean
+  /** Begin empty where there is no data. */
+  readonly autocreate: boolean
+  /** Snapshots end with their zxid; what administration hands out and takes in needs it. */
+  readonly serializeLastZxid: boolean
+  /** null: pauses of the process are not looked for. */
+  readonly pauses: PauseSettings | null
   /** When old snapshots and logs go. */
   readonly retention: RetentionSettings
   /** null: no HTTP administration. */
@@ -177,6 +194,14 @@ export function serverSettings(
     sessionPasswords: 'secret',
     unsentBytesMax: 64 * 1024 * 1024,
     containerCheckIntervalMs: 60_000,
+    containersPerMinute: 10_000,
+    containerNeverUsedMs: 0,
+    logSizeLimitBytes: 0,
+    slowSyncMs: 1000,
+    autocreateDirectories: true,
+    autocreate: true,
+    serializeLastZxid: true,
+    pauses: null,
     retention: { kind: 'own-directory', snapshots: 3 },
     admin: null,
     metrics: null,

@@ -45,6 +45,9 @@ export interface RecoveryOptions {
   readonly trustEmptySnapshot: boolean
   /** Without data, start with an empty database (`zookeeper.db.autocreate`). */
   readonly autocreate: boolean
+  /** Make directories that are missing (`zookeeper.datadir.autocreate`). */
+  readonly autocreateDirectories: boolean
+  readonly serializeLastZxid: boolean
   /** Go on behind damage; see ACCEPT_DAMAGE_KEY. */
   readonly acceptDamage: boolean
   /** Below this much free space the start is refused (F-9). */
@@ -288,9 +291,10 @@ async function startEmpty(
     if (!names.includes(CREATED_MARKER)) await writeMarker(files, directories.snapshots)
     const frozen = tree.freeze()
     const { snapshots: directory } = directories
-    const { digestEnabled, snapshotStream: stream } = options
+    const { digestEnabled, snapshotStream: stream, serializeLastZxid } = options
+    const form = { directory, digestEnabled, stream, serializeLastZxid }
     try {
-      await writeSnapshot({ directory, digestEnabled, stream }, frozen, sessions, sys)
+      await writeSnapshot(form, frozen, sessions, sys)
     } finally {
       frozen.release()
     }
@@ -354,6 +358,11 @@ async function openDirectories(options: RecoveryOptions, files: FileSystem): Pro
   }
   for (const path of new Set([directories.snapshots, directories.logs])) {
     try {
+      if (!options.autocreateDirectories && (await files.stat(path)) === null) {
+        throw new StoreError('the directory is missing, and datadir.autocreate is false', {
+          file: path,
+        })
+      }
       await files.makeDirectory(path)
     } catch (error) {
       throw storeError('cannot make the directory', path, error)

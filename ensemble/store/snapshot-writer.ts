@@ -27,6 +27,8 @@ export interface SnapshotOptions {
   readonly digestEnabled: boolean
   /** How the file is packed; plain when absent. Its name says so. */
   readonly stream?: SnapshotStream
+  /** false: without the zxid behind the digest, as before 3.9. */
+  readonly serializeLastZxid?: boolean
 }
 
 export interface WrittenSnapshot {
@@ -74,7 +76,7 @@ export async function writeSnapshot(
 
 async function writeContents(
   file: File,
-  { digestEnabled, stream = 'plain' }: SnapshotOptions,
+  { digestEnabled, stream = 'plain', serializeLastZxid = true }: SnapshotOptions,
   frozen: FrozenTree,
   sessions: ReadonlyMap<bigint, number>,
   clock: Clock,
@@ -121,6 +123,9 @@ async function writeContents(
     writer.int(DIGEST_VERSION)
     writer.long(frozen.lastZxid === 0n ? 0n : frozen.treeDigest) // 0 in a new database, as Apache
     writeSeal(writer, check())
+  }
+  // Without a digest no zxid either: 3.8 could not read it (snapshot-format.ts).
+  if (digestEnabled && serializeLastZxid) {
     writer.long(frozen.lastZxid)
     writeSeal(writer, check())
   }

@@ -41,6 +41,10 @@ export interface StoreOptions {
   readonly extendedTypes?: boolean
   readonly trustEmptySnapshot?: boolean
   readonly autocreate?: boolean
+  /** false: directories that are missing are an error. */
+  readonly autocreateDirectories?: boolean
+  /** Snapshots end with their zxid, as since 3.9. */
+  readonly serializeLastZxid?: boolean
   /** How snapshots are packed; those on disk are read whatever it says. */
   readonly snapshotStream?: SnapshotStream
   readonly acceptDamage?: boolean
@@ -84,6 +88,8 @@ export async function openStore(
       extendedTypes: options.extendedTypes ?? false,
       trustEmptySnapshot: options.trustEmptySnapshot ?? false,
       autocreate: options.autocreate ?? true,
+      autocreateDirectories: options.autocreateDirectories ?? true,
+      serializeLastZxid: options.serializeLastZxid ?? true,
       acceptDamage: options.acceptDamage ?? false,
       freeBytesMin: options.freeBytesMin ?? FREE_BYTES_MIN,
       recentMax: options.recentMax ?? RECENT_MAX,
@@ -290,6 +296,7 @@ export class Store {
       directory: this.#snapshotDirectory,
       digestEnabled: this.#digestEnabled,
       stream: this.#options.snapshotStream ?? 'plain',
+      serializeLastZxid: this.#options.serializeLastZxid ?? true,
     }
     try {
       const written = await writeSnapshot(options, frozen, sessions, this.#sys)

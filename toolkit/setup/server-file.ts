@@ -107,6 +107,7 @@ function unavailable({ settings, origins }: ParsedZooCfg): Problem[] {
   const { servers } = settings.members
   const isAlone = servers.length <= 1 && settings.standaloneEnabled
   if (!isAlone) refuse('server', 'an ensemble of several servers')
+  if (settings.emulate353TTLNodes) refuse('emulate353TTLNodes', 'the marks of TTL nodes of 3.5.3')
   if (adminSettingsOf({ settings, origins, problems, notes: [] }) !== null) {
     if (settings['admin.forceHttps']) refuse('admin.forceHttps', 'HTTPS of the admin server')
     if (settings['admin.needClientAuth'])
@@ -148,13 +149,29 @@ export function serverSettingsOf(
     digestEnabled: settings['digest.enabled'],
     extendedTypesEnabled: settings.extendedTypesEnabled,
     trustEmptySnapshot: settings['snapshot.trust.empty'],
-    fourLetterWords: settings['4lw.commands.whitelist'],
+    fourLetterWords: settings['readonlymode.enabled']
+      ? [...settings['4lw.commands.whitelist'], 'isro']
+      : settings['4lw.commands.whitelist'],
     superDigest: settings['DigestAuthenticationProvider.superDigest'],
     skipAcl: settings.skipACL,
     reconfigEnabled: settings.reconfigEnabled,
     enforceQuota: settings.enforceQuota,
     limits: limitSettingsOf(settings, properties),
     containerCheckIntervalMs: settings['znode.container.checkIntervalMs'],
+    containersPerMinute: settings['znode.container.maxPerMinute'],
+    containerNeverUsedMs: settings['znode.container.maxNeverUsedIntervalMs'],
+    logSizeLimitBytes: settings.txnLogSizeLimitInKb * 1024,
+    slowSyncMs: settings['fsync.warningthresholdms'],
+    autocreateDirectories: settings['datadir.autocreate'],
+    autocreate: settings['db.autocreate'],
+    serializeLastZxid: settings['serializeLastProcessedZxid.enabled'],
+    pauses: settings['jvm.pause.monitor']
+      ? {
+          sleepMs: settings['jvm.pause.sleep.time.ms'],
+          infoMs: settings['jvm.pause.info-threshold.ms'],
+          warnMs: settings['jvm.pause.warn-threshold.ms'],
+        }
+      : null,
     retention: retentionOf(settings, isGiven),
     // Ours: decisions of a person, so on the command line only.
     acceptDamagedLog: properties.get('howdah.acceptDamagedLog') === 'true',
