@@ -13,6 +13,24 @@ export function apacheMissing(): string | null {
   return null
 }
 
+/** The jars of another release, kept beside those of 3.9.5. */
+export function apacheJarsOf(version: string): string {
+  if (version === '3.9.5') return apacheJars()
+  const folder = join(dirname(apacheJars()), `apache-${version}`)
+  if (!existsSync(folder)) {
+    const staging = `${folder}.new`
+    const pom = join(import.meta.dirname, '../../bench/pom.xml')
+    const words = [`-Dzookeeper.version=${version}`, `-DoutputDirectory=${staging}`]
+    const goal = [
+      'dependency:copy-dependencies',
+      '-DexcludeArtifactIds=logback-classic,logback-core',
+    ]
+    execFileSync('mvn', ['-q', '-B', '-f', pom, ...goal, ...words], { stdio: 'inherit' })
+    renameSync(staging, folder)
+  }
+  return folder
+}
+
 /** @param flags such as `-Dzookeeper.digest.enabled=false` */
 export function apache(flags: readonly string[] = []): ServerProgram {
   return server(flags, `${apacheJars()}/*`)
