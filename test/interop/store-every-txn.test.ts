@@ -204,13 +204,13 @@ function describeTree(
   const visit = (path: string): void => {
     const node = tree.find(path)
     const stat = tree.stat(node)
-    const numbers = [
-      ...[stat.czxid, stat.mzxid, stat.ctime, stat.mtime, stat.version, stat.cversion],
-      ...[stat.aversion, stat.ephemeralOwner, stat.dataLength, stat.numChildren, stat.pzxid],
-    ]
+    const { czxid, mzxid, ctime, mtime, version, cversion, aversion } = stat
+    const { ephemeralOwner, dataLength, numChildren, pzxid } = stat
+    const times = [czxid, mzxid, ctime, mtime]
+    const numbers = [version, cversion, aversion, ephemeralOwner, dataLength, numChildren, pzxid]
     const list = tree.acl(node).map(({ perms, id }) => `${perms}:${id.scheme}:${id.id}`)
     const data = tree.data(node)?.toString('base64') ?? 'null'
-    lines.push(`${path === '' ? '/' : path}\t${[data, ...numbers, ...list].join(' ')}`)
+    lines.push(`${path === '' ? '/' : path}\t${[data, ...times, ...numbers, ...list].join(' ')}`)
     for (const name of [...tree.childNames(node)].sort()) visit(`${path}/${name}`)
   }
   visit('')

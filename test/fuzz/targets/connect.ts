@@ -69,6 +69,8 @@ function check(
   if (request === null) return must(welcome === null, say('a session for no request'))
   const { sessionId, passwd, lastZxidSeen, timeOut } = request
   if (lastZxidSeen > lastZxid) return must(welcome === null, say('a client from the future'))
+  // Another version than 0 may be the first bytes of another protocol, whose name goes to the log.
+  if (welcome === null && request.protocolVersion !== 0) return
   must(welcome !== null, say('no answer'))
   if (sessionId !== 0n) {
     const right = known.get(sessionId)

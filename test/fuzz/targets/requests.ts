@@ -26,6 +26,7 @@ const ANSWERED: ReadonlySet<number> = new Set(
     .map(({ code }) => code)
     .filter((code) => code !== Op.closeSession),
 )
+const IMMEDIATE: ReadonlySet<number> = new Set([Op.auth, Op.sasl])
 const CODES = new Set<number>(Object.values(Code))
 
 export const requests: Target = {
@@ -71,9 +72,9 @@ function one(random: ReturnType<typeof randomOf>, at: number): Sent {
       ? hostileCredentials(random)
       : { scheme: 'digest', auth: random.bytes(9) }
     body = AuthPacket.encode({ type: random.int32(), ...credentials })
-    // Answered at once, ahead of what waits for the disk; so its xids must be told apart.
-    xid = random.bool() ? Xid.auth : 1000 + at
   }
+  // Answered at once, ahead of what waits for the disk; so their xids must be told apart.
+  if (IMMEDIATE.has(type)) xid = type === Op.auth && random.bool() ? Xid.auth : 1000 + at
   const isChanged = type !== Op.auth && random.below(5) === 0
   // A connection that ends at once tells little.
   const ends = !ANSWERED.has(type) && type !== Op.auth
@@ -93,10 +94,10 @@ function isEvent(xid: number, body: Buffer, err: number): boolean {
 }
 
 function checkAnswers(stranger: Stranger, sent: readonly Sent[]): void {
-  const auths = sent.filter(({ type }) => type === Op.auth)
-  const others = sent.filter(({ type }) => type !== Op.auth)
+  const immediate = sent.filter(({ type }) => IMMEDIATE.has(type))
+  const others = sent.filter(({ type }) => !IMMEDIATE.has(type))
   for (const { xid, err, body } of answersOf(stranger)) {
-    const request = (xid === auths[0]?.xid ? auths : others).shift()
+    const request = (xid === immediate[0]?.xid ? immediate : others).shift()
     const say = (what: string) => (): string =>
       `${what}: xid ${xid}, err ${err}, ${shown(body)} to ${
         request === undefined ? 'nothing' : `${request.type} ${shown(request.body)}`
