@@ -157,9 +157,18 @@ export class AdminServer {
     const { authorization } = request.headers
     if (authorization === undefined) return missingAuth(reply, name)
     const [scheme = '', auth = '', ...rest] = authorization.split(' ')
-    const may = rest.length > 0 ? null : this.#view.mayReadAll(scheme, auth, request.ip)
+    const may =
+      rest.length > 0 ? null : this.#view.mayReadAll(scheme, auth, this.#addressOf(request))
     if (may === null) return fail(reply, 401, name, 'Not authenticated')
     return may ? null : fail(reply, 403, name, 'Not authorized')
+  }
+
+  /** For the scheme ip. Anybody can write the header: it counts where an operator says so. */
+  #addressOf(request: FastifyRequest): string {
+    if (!this.#settings.trustsForwardedFor) return request.ip
+    const header = String(request.headers['x-forwarded-for'] ?? '')
+    const [first] = header.split(',').filter((part) => part !== '')
+    return first?.trim() ?? request.ip
   }
 
   /** The body is the snapshot. Its reason to refuse is for the holder of the credentials to read. */

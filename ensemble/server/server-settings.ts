@@ -19,6 +19,8 @@ export interface AdminSettings {
   /** Path above the commands, such as `/commands`. */
   readonly commandUrl: string
   readonly idleTimeoutMs: number
+  /** `X-Forwarded-For` says who asks (`IPAuthenticationProvider.usexforwardedfor`); off when absent. */
+  readonly trustsForwardedFor?: boolean
   readonly snapshotEnabled: boolean
   /** At least so long between two snapshots that are handed out. */
   readonly snapshotIntervalMs: number

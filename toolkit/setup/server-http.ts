@@ -24,6 +24,7 @@ export function adminSettingsOf({ settings, origins }: ParsedZooCfg): AdminSetti
     port: settings['admin.serverPort'],
     commandUrl: settings['admin.commandURL'].replace(/\/+$/, ''),
     idleTimeoutMs: settings['admin.idleTimeout'],
+    trustsForwardedFor: settings['IPAuthenticationProvider.usexforwardedfor'],
     snapshotEnabled: settings['admin.snapshot.enabled'],
     // Apache takes the milliseconds of the key as microseconds here; scripts have come to rely on it.
     snapshotIntervalMs: settings['admin.rateLimiterIntervalInMS'] / MICROSECONDS,

@@ -278,6 +278,20 @@ describe('bad input changes nothing and gets a short answer (X-10)', () => {
     await world.first.setAcl('/', [{ perms: 31, id: { scheme: 'world', id: 'anyone' } }], -1)
   })
 
+  test('addresses named by a proxy count where the operator says so', async () => {
+    const address = '10.0.0.1'
+    await using own = await AdminWorld.start({ admin: { ...ADMIN, trustsForwardedFor: true } })
+    const port = own.server.adminPort!
+    await own.first.setAcl('/', [{ perms: 31, id: { scheme: 'ip', id: address } }], -1)
+    const ask = async (forwarded: string) => {
+      const headers = { authorization: 'ip', 'x-forwarded-for': forwarded }
+      return (await get('/commands/snapshot', { port, headers })).status
+    }
+    expect(await ask(`${address} , 10.0.0.2`)).toBe(200)
+    expect(await ask(`10.0.0.2, ${address}`)).toBe(403)
+    expect(await ask('')).toBe(403)
+  })
+
   test('bytes that are no HTTP end in 400 or a close', async () => {
     const text = await new Promise<string>((resolve) => {
       let received = ''
