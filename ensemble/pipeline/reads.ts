@@ -84,7 +84,7 @@ export class Reads {
         this.#getAllChildrenNumber(link, xid, reader)
         return true
       case Op.whoAmI:
-        vector(ClientInfo).write(this.#begin(link, xid), clientInfos(link))
+        vector(ClientInfo).write(this.#begin(link, xid), clientInfos(link, this.#settings.schemes))
         link.endFrame()
         return true
       case Op.setWatches:
@@ -413,10 +413,10 @@ function withoutSecret(entry: Acl): Acl {
   }
 }
 
-function clientInfos(link: ClientLink): ClientInfo[] {
+/** A scheme that ACLs do not have, `super` among them, knows no names. */
+function clientInfos(link: ClientLink, schemes: ReadonlyMap<string, AuthScheme>): ClientInfo[] {
   return link.authIds.map(({ scheme, id }) => ({
     authScheme: scheme,
-    // There is no provider of `super` that would know a name.
-    user: scheme === 'super' ? '' : scheme === 'digest' ? id.split(':')[0]! : id,
+    user: !schemes.has(scheme) ? '' : scheme === 'digest' ? id.split(':')[0]! : id,
   }))
 }

@@ -170,6 +170,35 @@ export const deviations = {
     apache: 'Looks at no quota without it.',
     proof: 'test/ensemble/pipeline/quota.test.ts',
   },
+  saslNames: {
+    verdict: 'better',
+    ours: 'A SASL user is known by the name whose password it has shown.',
+    apache:
+      'Gives a user whose name has a realm, of which no rule knows, the name that it asks to act for: it may call itself anybody.',
+    ops: ['sasl'],
+    proof: 'test/ensemble/auth/sasl.test.ts',
+  },
+  saslStrict: {
+    verdict: 'better',
+    ours: 'A SASL answer with a nonce count other than 1 is refused, as is one with a `maxbuf` that is no number.',
+    apache: 'Never looks at the count; dies of such a `maxbuf`, and closes without an answer.',
+    ops: ['sasl'],
+    proof: 'test/ensemble/auth/sasl.test.ts',
+  },
+  ownProviders: {
+    verdict: 'different',
+    ours: 'An `authProvider.<x>` with a class of your own stops the start, as do Kerberos in the JAAS file and an unknown `digestAlg`.',
+    apache:
+      'Loads the class; goes on without it when that fails. Has Kerberos. Starts with an unknown hash, and fails at each use of it.',
+    proof: 'test/toolkit/setup/server-auth.test.ts',
+  },
+  clientFips: {
+    verdict: 'different',
+    ours: '`howdah cli` logs in by DIGEST-MD5 whatever `fips-mode` says, and ends where it cannot log in.',
+    apache:
+      'zkCli needs `-Dzookeeper.fips-mode=false` for it since 3.9.4, and may go on as nobody.',
+    proof: 'test/interop/sasl.test.ts',
+  },
 } as const satisfies Record<string, Deviation>
 
 export type DeviationName = keyof typeof deviations
