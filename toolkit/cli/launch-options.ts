@@ -68,6 +68,10 @@ function checkConfiguration(path: string): void {
   if (/^\s*zookeeper\.client\.secure\s*[=:]\s*true\s*$/m.test(text)) {
     throw refusal(`Error: -client-configuration ${path}: zookeeper.client.secure is not supported`)
   }
+  const sasl = /^\s*(zookeeper\.sasl\.[\w.]+)\s*[=:]/m.exec(text)?.[1]
+  if (sasl !== undefined) {
+    throw refusal(`Error: -client-configuration ${path}: give ${sasl} in CLIENT_JVMFLAGS`)
+  }
 }
 
 /** jute.maxbuffer of CLIENT_JVMFLAGS, where users of zkCli.sh set it; null when absent. */
