@@ -35,10 +35,21 @@ export class ResponseSizes {
   last = -1
   min = -1
   max = -1
+  #largeBytes = Infinity
+  #onLarge: (bytes: number) => void = () => {}
+
+  /** Tells of each response above so many bytes that is larger than all before it. */
+  tellLarge(bytes: number, onLarge: (bytes: number) => void): void {
+    this.#largeBytes = bytes
+    this.#onLarge = onLarge
+  }
 
   note(bytes: number): void {
     this.last = bytes
-    if (bytes > this.max) this.max = bytes
+    if (bytes > this.max) {
+      this.max = bytes
+      if (bytes > this.#largeBytes) this.#onLarge(bytes)
+    }
     if (bytes < this.min || this.min === -1) this.min = bytes
   }
 

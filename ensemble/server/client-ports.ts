@@ -64,13 +64,14 @@ export class ClientPorts {
   /** Takes connections from now on. */
   async open(accept: (socket: Connection, arrival: Arrival) => ConnectionHandlers): Promise<void> {
     const { clientPort, clientPortAddress, clientPortListenBacklog } = this.#settings
+    const { clientKeepAlive: keepAlive } = this.#settings
     const { secureClientPort, secureClientPortAddress, frameBytesMax, tls } = this.#settings
     const secure = this.#stores?.server ?? null
     const backlog = clientPortListenBacklog < 0 ? {} : { backlog: clientPortListenBacklog }
     if (clientPort !== null) {
       const isUnified = secure !== null && tls?.portUnification === true
       const port = this.#plainPort < 0 ? clientPort : this.#plainPort
-      const options = { host: clientPortAddress, port, ...backlog }
+      const options = { host: clientPortAddress, port, keepAlive, ...backlog }
       const onSocket = (socket: Connection): ConnectionHandlers =>
         accept(socket, { port: 'plain', isSecuring: isUnified })
       this.#plain = isUnified
@@ -83,7 +84,7 @@ export class ClientPorts {
     }
     if (secureClientPort !== null && secure !== null) {
       const port = this.#securePort < 0 ? secureClientPort : this.#securePort
-      const options = { host: secureClientPortAddress, port, ...backlog }
+      const options = { host: secureClientPortAddress, port, keepAlive, ...backlog }
       this.#secure = await secure.listen(options, (socket) =>
         accept(socket, { port: 'secure', isSecuring: true }),
       )

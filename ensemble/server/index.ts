@@ -9,7 +9,7 @@ import { nodeSys } from '../sys/node-sys.ts'
 import { pinoLogger } from '../sys/pino-logger.ts'
 import { StoreError } from '../store/store-error.ts'
 import { startPeer, type Peer } from './peer.ts'
-import { serverSettings, type ServerSettings } from './server-settings.ts'
+import { serverSettings, type GivenSettings } from './server-settings.ts'
 
 export { Peer, startPeer, type PeerSys } from './peer.ts'
 export type { RetentionSettings } from './retention.ts'
@@ -21,6 +21,7 @@ export {
   type AuthSettings,
   type ClientTls,
   type MetricsSettings,
+  type GivenSettings,
   type ServerSettings,
 } from './server-settings.ts'
 
@@ -32,7 +33,7 @@ export {
  *   cannot be opened
  */
 export async function startServer(
-  settings: Partial<ServerSettings> & Pick<ServerSettings, 'dataDir'>,
+  settings: GivenSettings,
   log: Logger = pinoLogger(),
 ): Promise<Peer> {
   const unlock = await lockDirectory(settings.dataDir)

@@ -164,6 +164,11 @@ export class Peer implements ConnectionHost {
     const nowMs = sys.clock.monotonicMs()
     this.#startedMs = nowMs
     this.#quotaReports = new QuotaReports(sys.log)
+    // As Apache: it is sent. But a client with the same limit cannot read it, and will not get further.
+    this.sizes.tellLarge(settings.frameBytesMax, (bytes) => {
+      const fields = { bytes, limit: settings.frameBytesMax }
+      this.#warnOfLimit('large reply', fields, 'a reply is larger than jute.maxbuffer')
+    })
     const { connectionThrottle } = settings.limits
     this.#connectionThrottle =
       connectionThrottle === null ? null : new ConnectionThrottle(connectionThrottle, nowMs)

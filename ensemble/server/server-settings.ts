@@ -132,6 +132,8 @@ export interface ServerSettings {
   readonly serializeLastZxid: boolean
   /** null: pauses of the process are not looked for. */
   readonly pauses: PauseSettings | null
+  /** TCP keep-alive on connections of clients. */
+  readonly clientKeepAlive: boolean
   /** When old snapshots and logs go. */
   readonly retention: RetentionSettings
   /** null: no HTTP administration. */
@@ -156,10 +158,12 @@ export const defaultAuth: AuthSettings = {
   x509SuperUser: null,
 }
 
+/** Settings as far as somebody has given them. */
+export type GivenSettings = Partial<Omit<ServerSettings, 'limits'>> &
+  Pick<ServerSettings, 'dataDir'> & { readonly limits?: Partial<LimitSettings> }
+
 /** Fills in Apache's defaults. */
-export function serverSettings(
-  given: Partial<ServerSettings> & Pick<ServerSettings, 'dataDir'>,
-): ServerSettings {
+export function serverSettings(given: GivenSettings): ServerSettings {
   const tickTimeMs = given.tickTimeMs ?? 3000
   return {
     dataLogDir: given.dataDir,
@@ -191,7 +195,6 @@ export function serverSettings(
     auth: defaultAuth,
     skipAcl: false,
     reconfigEnabled: false,
-    limits: defaultLimits,
     enforceQuota: false,
     sessionPasswords: 'secret',
     unsentBytesMax: 64 * 1024 * 1024,
@@ -204,11 +207,13 @@ export function serverSettings(
     autocreate: true,
     serializeLastZxid: true,
     pauses: null,
+    clientKeepAlive: false,
     retention: { kind: 'own-directory', snapshots: 3 },
     admin: null,
     metrics: null,
     initialConfiguration: null,
     systemProperties: [],
     ...given,
+    limits: { ...defaultLimits, ...given.limits },
   }
 }

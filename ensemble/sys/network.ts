@@ -16,6 +16,8 @@ export interface ListenOptions {
   /** 0 picks a free port; see `Listener.port`. */
   port: number
   backlog?: number
+  /** TCP keep-alive on what is accepted. */
+  keepAlive?: boolean
 }
 
 export interface Listener {

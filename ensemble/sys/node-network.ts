@@ -24,8 +24,9 @@ export function listenTcp(
   options: ListenOptions,
   onSocket: (socket: Socket) => void,
 ): Promise<Listener> {
+  const { keepAlive = false } = options
   return new Promise<Listener>((resolve, reject) => {
-    const server = createServer({ noDelay: true, allowHalfOpen: true }, onSocket)
+    const server = createServer({ noDelay: true, allowHalfOpen: true, keepAlive }, onSocket)
     server.once('error', reject)
     const backlog = options.backlog === undefined ? {} : { backlog: options.backlog }
     server.listen({ host: options.host, port: options.port, ...backlog }, () => {

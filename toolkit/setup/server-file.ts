@@ -9,7 +9,7 @@ import {
   type ParsedZooCfg,
   type Settings,
 } from '../../ensemble/config/index.ts'
-import type { RetentionSettings, ServerSettings } from '../../ensemble/server/index.ts'
+import type { GivenSettings, RetentionSettings } from '../../ensemble/server/index.ts'
 import { SetUpError, type Problem } from './problem.ts'
 import { authSettingsOf } from './server-auth.ts'
 import { adminSettingsOf, metricsSettingsOf, systemPropertiesOf } from './server-http.ts'
@@ -24,7 +24,7 @@ export interface ServerFileOptions {
   readonly properties: ReadonlyMap<string, string>
 }
 
-export type GivenSettings = Partial<ServerSettings> & Pick<ServerSettings, 'dataDir'>
+export type { GivenSettings }
 
 export interface ServerFile {
   readonly settings: GivenSettings
@@ -172,6 +172,7 @@ export function serverSettingsOf(
           warnMs: settings['jvm.pause.warn-threshold.ms'],
         }
       : null,
+    clientKeepAlive: settings.clientTcpKeepAlive,
     retention: retentionOf(settings, isGiven),
     // Ours: decisions of a person, so on the command line only.
     acceptDamagedLog: properties.get('howdah.acceptDamagedLog') === 'true',

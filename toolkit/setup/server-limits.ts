@@ -2,19 +2,15 @@
  * Bounds on what clients may ask, from Apache's keys; and from `-D` words, for those that are ours.
  */
 import type { Settings } from '../../ensemble/config/index.ts'
-import { defaultLimits, type LimitSettings } from '../../ensemble/server/index.ts'
+import type { LimitSettings } from '../../ensemble/server/index.ts'
 
 type Throttle = LimitSettings['connectionThrottle']
 
 export function limitSettingsOf(
   settings: Settings,
   properties: ReadonlyMap<string, string>,
-): LimitSettings {
+): Partial<LimitSettings> {
   const { largeRequestThreshold } = settings
-  const ours = (key: string, fallback: number): number => {
-    const text = properties.get(key)
-    return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : fallback
-  }
   return {
     connectionThrottle: connectionThrottleOf(settings),
     requestsMax: settings.request_throttle_max_requests,
@@ -25,10 +21,15 @@ export function limitSettingsOf(
     // Apache's log says so of 0, and goes on without.
     largeRequestBytes: largeRequestThreshold === 0 ? -1 : largeRequestThreshold,
     largeRequestsBytesMax: settings.largeRequestMaxBytes,
-    authIdsMax: ours('howdah.maxAuthIds', defaultLimits.authIdsMax),
-    watchesMax: ours('howdah.maxWatches', defaultLimits.watchesMax),
-    ephemeralsMax: ours('howdah.maxEphemerals', defaultLimits.ephemeralsMax),
+    ...ours('authIdsMax', properties.get('howdah.maxAuthIds')),
+    ...ours('watchesMax', properties.get('howdah.maxWatches')),
+    ...ours('ephemeralsMax', properties.get('howdah.maxEphemerals')),
   }
+}
+
+/** A limit that is ours alone; what is no number leaves it as it is. */
+function ours(key: keyof LimitSettings, text: string | undefined): Partial<LimitSettings> {
+  return text !== undefined && /^\d{1,9}$/.test(text) ? { [key]: Number(text) } : {}
 }
 
 /** With weights, tokens are meant for new sessions, which take several each. */

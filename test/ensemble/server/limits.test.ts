@@ -245,6 +245,19 @@ describe('what one client may hold (S-15)', () => {
     expect(await bench.metric('ephemerals_client_limit_count')).toBe(1)
   })
 
+  test('a reply larger than jute.maxbuffer is sent, as by Apache, and reported once', async () => {
+    await using bench = await PeerBench.start({ frameBytesMax: 300 })
+    const client = await bench.client()
+    for (let i = 0; i < 40; i++) client.request(Op.create, create(`/node-${i}`))
+    await repliesOf(bench, client, 40)
+    const list = requests.GetChildrenRequest.encode({ path: '/', watch: false })
+    client.request(Op.getChildren, list)
+    client.request(Op.getChildren, list)
+    const [first] = await repliesOf(bench, client, 2)
+    expect(first!.body.length).toBeGreaterThan(300)
+    expect(bench.warnings).toMatchObject([{ message: 'a reply is larger than jute.maxbuffer' }])
+  })
+
   test('replies that it does not read: it is cut off, with a line and a count (F-22, N-9)', async () => {
     await using bench = await PeerBench.start({ unsentBytesMax: 50_000 })
     const [client, bystander] = [await bench.client(), await bench.client()]

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { connect } from '../../../ensemble/client/index.ts'
 import { Summary } from '../../../ensemble/admin/summary.ts'
 import { PauseMonitor } from '../../../ensemble/server/pause-monitor.ts'
-import { startServer, type ServerSettings } from '../../../ensemble/server/index.ts'
+import { startServer, type GivenSettings } from '../../../ensemble/server/index.ts'
 import type { Clock } from '../../../ensemble/sys/clock.ts'
 import { silent, type Logger } from '../../../ensemble/sys/logger.ts'
 import { readServerFile } from '../../../toolkit/setup/server-file.ts'
@@ -19,7 +19,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
 /** What a file with these lines asks for, on a free port. */
-function settings(...lines: string[]): Partial<ServerSettings> & { dataDir: string } {
+function settings(...lines: string[]): GivenSettings {
   const file = join(folder, 'zoo.cfg')
   const base = [
     `dataDir=${join(folder, 'data')}`,
