@@ -38,7 +38,6 @@ const settings = {
   snapCount: 200,
   preAllocSize: 64,
   'autopurge.snapRetainCount': 3,
-  'autopurge.purgeInterval': 1,
   maxSessionTimeout: 120_000,
 }
 const credentials = { auth: [{ scheme: 'digest', auth: 'load:secret' }] }

@@ -230,6 +230,30 @@ test('a dangerous setting is warned of at the start and by check, without its va
   expect(checked.out + out).not.toContain('canary')
 })
 
+test('check --explain tells of a key of zoo.cfg what it does, its default, and its value in this file', async () => {
+  const path = zooCfg('explain.cfg', [`dataDir=${directory}`, 'clientPort=2181', 'snapCount=5000'])
+  expect(await howdah('check', path, '--explain', 'snapCount')).toEqual({
+    status: 0,
+    err: '',
+    out:
+      'snapCount\n  Transactions in a log before a snapshot.\n' +
+      '  given by: snapCount= in the file, or -Dzookeeper.snapCount=\n' +
+      `  default: 100000\n  here: 5000   from ${path}:3\n`,
+  })
+  const explained = async (key: string): Promise<string> => {
+    const { out } = await howdah('check', path, '--explain', key)
+    return out
+  }
+  expect(await explained('zookeeper.forceSync')).toContain('here: not given')
+  expect(await explained('jute.maxbuffer')).toContain('given by: -Djute.maxbuffer=\n')
+  expect(await explained('flushDelay')).toContain('It has no effect here.')
+  expect(await explained('leaderServes')).toContain('It matters between servers only.')
+  expect(await explained('ssl.keyStore.password')).toContain('ssl.keyStore.password\n')
+  const unknown = await howdah('check', path, '--explain', 'snapCuont')
+  expect(unknown).toMatchObject({ status: 2, out: '' })
+  expect(unknown.err).toContain('did you mean "snapCount"?')
+})
+
 test('server: a data directory that cannot be used ends it with 3, a taken port with 1, in one line', async () => {
   const blocked = join(directory, 'blocked')
   writeFileSync(blocked, 'a file')

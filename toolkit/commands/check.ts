@@ -1,6 +1,7 @@
 /** `howdah check`: every problem of a file with its place; the derived times, a key, or the plan. */
 import { CommandError, Exit, type Arguments, type Io } from '../command.ts'
 import { explain } from '../setup/documents.ts'
+import { explainZooKey } from '../setup/explain-zoo-key.ts'
 import { fileOf, loadFile } from '../setup/find.ts'
 import { groupSettings } from '../setup/group-settings.ts'
 import { withoutSecrets, type LoadedSetUp } from '../setup/load.ts'
@@ -45,9 +46,9 @@ async function checkYaml(path: string, args: Arguments, io: Io): Promise<number>
 }
 
 async function checkZooCfg(path: string, args: Arguments, io: Io): Promise<number> {
-  if (args.has('explain') || args.has('plan')) {
-    throw new CommandError('--explain and --plan need a YAML', Exit.usage)
-  }
+  if (args.has('plan')) throw new CommandError('--plan needs a YAML', Exit.usage)
+  const key = args.text('explain')
+  if (key !== undefined) return printExplained(explainZooKey(key, path, io.env), key, io)
   const server = readServerFile([path], { sid: null, env: io.env, properties: new Map() })
   for (const note of [...server.notes, ...(await checkStores(server))]) io.out(noteLine(note))
   io.out(`${path}: no problems\n`)
@@ -62,7 +63,10 @@ function explainKey(
   { key, path, loaded }: { key: string; path: string; loaded: LoadedSetUp },
   io: Io,
 ): number {
-  const result = explain(key, loaded.origins, path)
+  return printExplained(explain(key, loaded.origins, path), key, io)
+}
+
+function printExplained(result: ReturnType<typeof explain>, key: string, io: Io): number {
   if ('text' in result) {
     io.out(`${result.text}\n`)
     return Exit.done

@@ -152,12 +152,31 @@ describe('commands', () => {
     expect(links(body)).toEqual([...links(recording('index-standalone').body), ...since39].sort())
     expect(body.startsWith(recording('index-standalone').body.slice(0, 60))).toBe(true)
     expect((await get('/commands/')).body).toBe(body)
+    expect(recording('index-slash').body).toBe(recording('index-standalone').body)
+  })
+
+  test('system_properties are sorted, and every one of ours is one of Apache’s by name', async () => {
+    const names = (body: string): string[] => Object.keys(JSON.parse(body) as object)
+    const ours = names((await get('/commands/system_properties')).body).slice(0, -2)
+    expect(ours).toEqual([...ours].sort())
+    const theirs = names(recording('system_properties-standalone').body)
+    expect(ours.filter((name) => theirs.includes(name))).toContain('zookeeper.extendedTypesEnabled')
+  })
+
+  test('what is no command is refused under the statuses recorded', async () => {
+    expect((await get('/')).status).toBe(recording('root').status)
+    expect((await get('/commands/ruok', { method: 'POST' })).status).toBe(
+      recording('post-ruok').status,
+    )
   })
 
   test('HEAD answers without a body', async () => {
+    const recorded = recording('head-ruok')
     const answer = await get('/commands/ruok', { method: 'HEAD' })
-    expect(answer).toMatchObject({ status: 200, body: '' })
-    expect(answer.headers['content-length']).toBe('42')
+    expect(answer).toMatchObject({ status: recorded.status, body: '' })
+    const length = /^Content-Length: (\d+)/m.exec(goldenText('admin/admin-head-ruok.txt'))?.[1]
+    expect(answer.headers['content-length']).toBe(length)
+    expect(answer.headers['content-type']).toBe(recorded.contentType)
   })
 
   test('secrets are not shown (S-16)', async () => {
