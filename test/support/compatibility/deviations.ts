@@ -166,7 +166,7 @@ export const deviations = {
   },
   softQuotas: {
     verdict: 'better',
-    ours: 'What goes beyond a quota is reported in the log and counted also without `enforceQuota`.',
+    ours: 'What goes beyond a quota is reported in the log also without `enforceQuota`.',
     apache: 'Looks at no quota without it.',
     proof: 'test/ensemble/pipeline/quota.test.ts',
   },
@@ -198,6 +198,25 @@ export const deviations = {
     apache:
       'zkCli needs `-Dzookeeper.fips-mode=false` for it since 3.9.4, and may go on as nobody.',
     proof: 'test/interop/sasl.test.ts',
+  },
+  strangers: {
+    verdict: 'better',
+    ours: 'HTTP, HTTP/2 and TLS at the plain client port are answered in their own language that this is no port for them; one line in the log says who it was.',
+    apache: 'Closes the connection without a word.',
+    proof: 'test/ensemble/server/strays.test.ts',
+  },
+  throttledSessions: {
+    verdict: 'better',
+    ours: 'With `request_throttle_max_requests` writes in work count, reads are answered as they come, and requests that wait keep their session alive.',
+    apache:
+      'Counts reads and new sessions, too; sessions can expire while their pings wait in the queue.',
+    proof: 'test/ensemble/server/limits.test.ts',
+  },
+  longCloses: {
+    verdict: 'better',
+    ours: 'The end of a session whose list of ephemerals would not fit `jute.maxbuffer` is logged without the list, as up to 3.5: the tree has it.',
+    apache: 'Logs the list, and no server can read that log at its next start.',
+    proof: 'test/interop/store-apache.test.ts',
   },
 } as const satisfies Record<string, Deviation>
 
