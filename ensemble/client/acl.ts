@@ -28,6 +28,8 @@ export const acl = {
   digest: (user: string, password: string, perms: number = Perms.all): Acl[] => [
     entry(perms, 'digest', digestId(user, password)),
   ],
+  /** @param user as the server knows it after its SASL login */
+  sasl: (user: string, perms: number = Perms.all): Acl[] => [entry(perms, 'sasl', user)],
   /** @param address such as `10.0.0.0/8` */
   ip: (address: string, perms: number = Perms.all): Acl[] => [entry(perms, 'ip', address)],
   world: (perms: number): Acl[] => [entry(perms, 'world', 'anyone')],

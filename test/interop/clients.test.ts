@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, describe, expect, test } from 'vitest'
 import { freePort, ours, ServerProcess } from '../support/server-process.ts'
+import { stablePort } from '../support/stable-port.ts'
 
 const KAZOO = '2.11.0'
 const root = mkdtempSync(join(tmpdir(), 'howdah-clients-'))
@@ -181,8 +182,8 @@ async function runRig(
   more: readonly string[] = [],
   minutesMax = 10,
 ): Promise<{ lines: string[]; output: string }> {
-  // Its first client port is 101 above its base.
-  const basePort = (await freePort()) - 101
+  // Its client ports are within 101 above its base; kazoo's servers are stopped and started there.
+  const basePort = (await stablePort()) - 101
   const program = ours.command.join(' ')
   const words = ['--servers', '1', '--only', part, '--server-cmd', program, ...more]
   const child = spawn('python3', [rig, ...words, '--base-port', String(basePort)], {

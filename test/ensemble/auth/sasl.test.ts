@@ -102,6 +102,31 @@ describe('DIGEST-MD5 (S-2)', () => {
     expect(empty.evaluate(EMPTY)).toEqual({ kind: 'failed', why: 'the login is over' })
   })
 
+  test('a response cut short or changed anywhere lets nobody else in (X-5, S-12)', () => {
+    const challenged = () => {
+      const exchange = authenticator().begin()
+      const challenge = exchange.evaluate(EMPTY)
+      if (challenge.kind !== 'challenge') throw new Error(challenge.kind)
+      return { exchange, response: saslResponse(challenge.token) }
+    }
+    const { length } = challenged().response
+    let doneCount = 0
+    for (let at = 0; at < length; at++) {
+      for (const byte of [0, 0x22, 0x2c, 0x3d, 0x5c, 0x61, 0xff]) {
+        const { exchange, response } = challenged()
+        response[at] = byte
+        const step = exchange.evaluate(response)
+        if (step.kind !== 'done') continue
+        doneCount++
+        expect(step.ids).toEqual([{ scheme: 'sasl', id: 'bob' }])
+      }
+      const { exchange, response } = challenged()
+      expect(exchange.evaluate(response.subarray(0, at)).kind === 'done').toBe(at >= length)
+    }
+    // Keys and values that may be left out, or hold anything.
+    expect(doneCount).toBeLessThan(length)
+  })
+
   test('every login has a nonce of its own', () => {
     const users = authenticator()
     const challenges = [1, 2, 3].map(() => JSON.stringify(users.begin().evaluate(EMPTY)))
