@@ -22,6 +22,8 @@ const byTitle: Readonly<Record<string, string>> = {
   acls: 'access control lists (X-5)',
   watches: 'requests about watches (X-6)',
   words: 'four-letter words (X-7)',
+  admin: 'requests to the admin server (X-10)',
+  cli: 'lines of the shell (X-12)',
   'zoo-cfg': 'zoo.cfg (X-11)',
   'set-up': 'the YAML of a set-up (X-11)',
   files: 'data directories (X-13)',

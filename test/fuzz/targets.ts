@@ -1,6 +1,8 @@
 /** All fuzz targets. */
 import type { Target } from './target.ts'
 import { acls } from './targets/acl.ts'
+import { admin } from './targets/admin.ts'
+import { cli } from './targets/cli.ts'
 import { connect } from './targets/connect.ts'
 import { files } from './targets/files.ts'
 import { frames } from './targets/frames.ts'
@@ -19,6 +21,8 @@ export const targets: readonly Target[] = [
   acls,
   watchLists,
   words,
+  admin,
+  cli,
   zooCfg,
   setUp,
   files,
