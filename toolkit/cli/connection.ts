@@ -16,6 +16,7 @@ import {
   type WatchEvent,
 } from '../../ensemble/client/index.ts'
 import { nodeClock } from '../../ensemble/sys/node-clock.ts'
+import type { Network } from '../../ensemble/sys/network.ts'
 import { nodeNetwork } from '../../ensemble/sys/node-network.ts'
 import { nodeRandom } from '../../ensemble/sys/node-random.ts'
 import { CliError, INTERRUPTED } from './cli-error.ts'
@@ -30,6 +31,8 @@ export interface ConnectionOptions {
   readonly frameBytesMax: number | null
   /** `user:password` to log in with; null goes without. */
   readonly sasl: string | null
+  /** Over TLS; null: plain. */
+  readonly network: Network | null
 }
 
 const SYS = { clock: nodeClock, network: nodeNetwork, random: nodeRandom }
@@ -47,14 +50,18 @@ export class Connection {
     this.servers = options.servers
     this.#onEvent = onEvent
     this.#serverCount = parseConnectString(options.servers).servers.length
-    const { sessionTimeoutMs, readOnly, frameBytesMax, sasl } = options
+    const { sessionTimeoutMs, readOnly, frameBytesMax, sasl, network } = options
     const limits =
       frameBytesMax === null
         ? {}
         : { requestBytesMax: frameBytesMax, replyBytesMax: Math.max(frameBytesMax, 2 ** 24) }
     const auth = sasl === null ? [] : [{ scheme: 'sasl', auth: sasl }]
     const session = { sessionTimeoutMs, readOnly, auth }
-    this.#client = new Client(options.servers, { ...session, ...limits }, SYS)
+    this.#client = new Client(
+      options.servers,
+      { ...session, ...limits },
+      { ...SYS, network: network ?? SYS.network },
+    )
     this.#client.onState((state) => {
       const states = [this.#stateOf(state)]
       // Java tells of the connection first; our client, once the login is done.
@@ -91,6 +98,11 @@ export class Connection {
       case 'closed':
         return 'CLOSED'
     }
+  }
+
+  /** Calls `listener` with the reason whenever a connection, or an attempt, has ended. */
+  onFailure(listener: (why: string) => void): void {
+    this.#client.onFailure(listener)
   }
 
   get isAlive(): boolean {

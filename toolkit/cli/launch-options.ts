@@ -14,6 +14,8 @@ export interface LaunchOptions {
   readonly sessionTimeoutMs: number
   readonly readOnly: boolean
   readonly waitForConnection: boolean
+  /** Java's client configuration: a file of properties; null when not given. */
+  readonly configuration: string | null
   /** A command in place of the shell. */
   readonly command: readonly string[] | null
 }
@@ -26,6 +28,7 @@ export function parseLaunchOptions(words: readonly string[]): LaunchOptions {
   let sessionTimeoutMs = DEFAULT_TIMEOUT_MS
   let readOnly = false
   let waitForConnection = false
+  let configuration: string | null = null
   for (let at = 0; at < words.length; at++) {
     const word = words[at] ?? ''
     const value = (): string => {
@@ -37,15 +40,17 @@ export function parseLaunchOptions(words: readonly string[]): LaunchOptions {
     else if (word === '-timeout') sessionTimeoutMs = timeoutOf(value())
     else if (word === '-r') readOnly = true
     else if (word === '-waitforconnection') waitForConnection = true
-    else if (word === '-client-configuration') checkConfiguration(value())
-    else if (word.startsWith('-'))
+    else if (word === '-client-configuration') {
+      configuration = value()
+      checkConfiguration(configuration)
+    } else if (word.startsWith('-'))
       throw refusal(`Error: unknown option ${word} (see: howdah cli --help)`)
     else {
       const command = words.slice(at)
-      return { servers, sessionTimeoutMs, readOnly, waitForConnection, command }
+      return { servers, sessionTimeoutMs, readOnly, waitForConnection, configuration, command }
     }
   }
-  return { servers, sessionTimeoutMs, readOnly, waitForConnection, command: null }
+  return { servers, sessionTimeoutMs, readOnly, waitForConnection, configuration, command: null }
 }
 
 function timeoutOf(text: string): number {
@@ -56,7 +61,7 @@ function timeoutOf(text: string): number {
   return value
 }
 
-/** Java's client reads its TLS and SASL settings from it: what we could not honour is refused. */
+/** Java's client reads its settings from it, TLS too: what we could not honour is refused. */
 function checkConfiguration(path: string): void {
   let text: string
   try {
@@ -64,9 +69,6 @@ function checkConfiguration(path: string): void {
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     throw refusal(`Error: -client-configuration: ${why}`)
-  }
-  if (/^\s*zookeeper\.client\.secure\s*[=:]\s*true\s*$/m.test(text)) {
-    throw refusal(`Error: -client-configuration ${path}: zookeeper.client.secure is not supported`)
   }
   const sasl = /^\s*(zookeeper\.sasl\.[\w.]+)\s*[=:]/m.exec(text)?.[1]
   if (sasl !== undefined) {

@@ -13,6 +13,7 @@ import { ZkError } from '../../ensemble/client/index.ts'
 import { CliError, COMMAND_NOT_FOUND, errorText } from './cli-error.ts'
 import { usageOf, type CliCommand, type Context, type Question } from './command.ts'
 import { allUsages, commands, isKnown, SHELL_COMMANDS } from './commands.ts'
+import type { Network } from '../../ensemble/sys/network.ts'
 import { Connection } from './connection.ts'
 import { optionsText, parseOptions, type CommandLine } from './option-parser.ts'
 import { eventText, type Happening, type Output } from './output.ts'
@@ -28,6 +29,8 @@ export interface ShellOptions {
   readonly frameBytesMax: number | null
   /** `user:password` to log in with; null goes without. */
   readonly sasl?: string | null
+  /** Over TLS; plain without. */
+  readonly network?: Network | null
 }
 
 export interface ShellOutput extends Output {
@@ -40,6 +43,7 @@ export class Shell {
   readonly #output: ShellOutput
   readonly #signal: AbortSignal
   readonly #history: string[] = []
+  readonly #told = new Set<string>()
   #connection: Connection
   #printsWatches = true
   #exitCode = 0
@@ -175,9 +179,18 @@ export class Shell {
   }
 
   #open(servers: string): Connection {
-    const { sessionTimeoutMs, readOnly, frameBytesMax, sasl = null } = this.#options
-    const options = { servers, sessionTimeoutMs, readOnly, frameBytesMax, sasl }
-    return new Connection(options, (event) => this.#onEvent(event))
+    const { sessionTimeoutMs, readOnly, frameBytesMax, sasl = null, network = null } = this.#options
+    const options = { servers, sessionTimeoutMs, readOnly, frameBytesMax, sasl, network }
+    const connection = new Connection(options, (event) => this.#onEvent(event))
+    if (network !== null) connection.onFailure((why) => this.#onTlsFailure(why))
+    return connection
+  }
+
+  /** A wrong certificate stays wrong: said once, for people would wait for a server that is there. */
+  #onTlsFailure(why: string): void {
+    if (!/TLS: |^tls\.|^ssl\./m.test(why) || this.#told.has(why)) return
+    this.#told.add(why)
+    this.#output.complain(`Error: ${why}`)
   }
 
   async #waitIfAsked(): Promise<void> {

@@ -3,6 +3,8 @@
  * unknown command; 2 for wrong options of its own.
  */
 import type { Readable, Writable } from 'node:stream'
+import { tlsNetwork } from '../../ensemble/client/index.ts'
+import type { Network } from '../../ensemble/sys/network.ts'
 import { CliError } from '../cli/cli-error.ts'
 import {
   frameBytesMaxOf,
@@ -59,7 +61,8 @@ async function runWith(launch: LaunchOptions, io: Io, streams: Streams): Promise
   }
   const frameBytesMax = frameBytesMaxOf(io.env['CLIENT_JVMFLAGS'])
   const sasl = loginOf(io)
-  const shell = new Shell({ ...launch, servers, frameBytesMax, sasl }, output, io.signal)
+  const network = await networkOf(io, launch.configuration)
+  const shell = new Shell({ ...launch, servers, frameBytesMax, sasl, network }, output, io.signal)
   try {
     await shell.start()
     if (launch.command !== null) {
@@ -86,6 +89,22 @@ function loginOf({ env }: Io): string | null {
   } catch (error) {
     if (!(error instanceof SetUpError)) throw error
     throw new CliError(`Error: ${error.message}`, INVALID_INVOCATION, { cause: error })
+  }
+}
+
+/** What carries TLS; null where it is not asked for. @throws CliError for settings and files in the way */
+async function networkOf({ env }: Io, configuration: string | null): Promise<Network | null> {
+  const flags = `${env['CLIENT_JVMFLAGS'] ?? ''} ${env['JVMFLAGS'] ?? ''}`
+  if (configuration === null && !flags.includes('zookeeper.client.secure')) return null
+  // Loaded where somebody may want TLS.
+  const { clientTls } = await import('../setup/client-tls.ts')
+  try {
+    const tls = clientTls(flags, configuration)
+    return tls === null ? null : await tlsNetwork(tls)
+  } catch (error) {
+    if (!(error instanceof Error)) throw error
+    const option = 'code' in error ? '-client-configuration: ' : ''
+    throw new CliError(`Error: ${option}${error.message}`, INVALID_INVOCATION, { cause: error })
   }
 }
 
