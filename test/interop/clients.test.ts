@@ -6,15 +6,15 @@
  * Skips aloud whatever lacks a tool, a registry or the rig.
  */
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
-import { homedir, tmpdir } from 'node:os'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, describe, expect, test } from 'vitest'
+import { kazooPython } from '../support/kazoo.ts'
 import { freePort, ours, ServerProcess } from '../support/server-process.ts'
 import { stablePort } from '../support/stable-port.ts'
 
-const KAZOO = '2.11.0'
 const root = mkdtempSync(join(tmpdir(), 'howdah-clients-'))
 afterAll(() => rmSync(root, { recursive: true, force: true }))
 
@@ -30,30 +30,6 @@ function skipAloud(what: string, why: string | null): boolean {
 }
 
 // kazoo --------------------------------------------------------------------------------------------
-
-/** A Python with kazoo, made on the first run; or why there is none. */
-function kazooPython(): { python: string } | { missing: string } {
-  const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache')
-  const folder = join(cache, `howdah-interop/kazoo-${KAZOO}`)
-  const python = join(folder, 'bin/python')
-  if (existsSync(python)) return { python }
-  const noPython = lacks(['python3'])
-  if (noPython !== null) return { missing: noPython }
-  const staging = `${folder}.${process.pid}`
-  mkdirSync(staging, { recursive: true })
-  const steps = [
-    ['python3', '-m', 'venv', staging],
-    [join(staging, 'bin/python'), '-m', 'pip', 'install', '-q', `kazoo==${KAZOO}`],
-  ]
-  for (const [command = '', ...words] of steps) {
-    const { status, stderr } = spawnSync(command, words, { encoding: 'utf8' })
-    if (status === 0) continue
-    rmSync(staging, { recursive: true, force: true })
-    return { missing: `${words.slice(0, 3).join(' ')} failed: ${stderr.trim().split('\n').at(-1)}` }
-  }
-  renameSync(staging, folder)
-  return { python }
-}
 
 const kazoo = kazooPython()
 const kazooMissing = 'missing' in kazoo ? kazoo.missing : null
