@@ -76,6 +76,13 @@ export const deviations = {
     ops: ['createSession'],
     proof: RECORDINGS,
   },
+  behindClose: {
+    verdict: 'different',
+    ours: 'What a client sends behind closeSession is not answered.',
+    apache: 'Answers a read there with UNKNOWNSESSION or not at all, as timing has it.',
+    ops: ['closeSession'],
+    proof: 'test/interop/edges.test.ts',
+  },
   hiddenNodes: {
     verdict: 'better',
     ours: 'setWatches does not tell of changes to nodes that its client may not read.',

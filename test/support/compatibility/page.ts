@@ -36,6 +36,7 @@ here as well.
 |---|---|---|
 | a random stream of good and bad requests of several sessions, in lock-step, every reply and event; also across restarts of both servers | a live 3.9.5 | \`test/interop/differential.test.ts\` |
 | conversations of real clients, recorded, played again | recordings of 3.8.0, and what 3.9.5 answers otherwise, proven live | \`test/ensemble/server/recordings.test.ts\`, \`test/interop/recordings.test.ts\` |
+| connections used oddly, sessions that end, lists and paths that are very long | a live 3.9.5 | \`test/interop/edges.test.ts\` |
 | expiry of sessions, reaping of containers and TTL nodes | a live 3.9.5 | \`test/interop/differential-time.test.ts\` |
 | data directories: each server starts on the other's | a live 3.9.5 | \`test/interop/store-apache.test.ts\` |
 | four-letter words | a live 3.9.5 | \`test/interop/words.test.ts\` |
@@ -47,9 +48,9 @@ here as well.
 *Better*: you gain by it, and no client that works with Apache's server can tell. *Different*: a choice, or
 something that a tool could notice.
 
-| # | | here | Apache 3.9.5 | shown by |
-|---:|---|---|---|---|
-${rows(all.map((one, index) => [`D${index + 1}`, one.verdict, one.ours, one.apache, code(one.proof)]))}
+| | | here | Apache 3.9.5 | shown by |
+|---|---|---|---|---|
+${rows(all.map((one) => [labelOf(one), one.verdict, one.ours, one.apache, code(one.proof)]))}
 
 ## Operations
 
@@ -80,9 +81,15 @@ ${rows(commandRows())}
 
 ## Configuration
 
-\`zoo.cfg\` files and \`-D\` properties of Apache's are read as they are. ${configurationText()}
-\`howdah check zoo.cfg\` says for a file of yours what is wrong in it and what has no effect. The YAML of a whole
-set-up is another format: [configuration.md](configuration.md).
+\`zoo.cfg\` files and \`-D\` properties of Apache's are read as they are; \`howdah check zoo.cfg\` says what is wrong
+in one and what has no effect. Settings for what is not there yet stop the start with file and line, where serving
+without them would mislead.
+
+| keys of zoo.cfg and system properties | | |
+|---|---:|---|
+${rows(configurationRows())}
+
+The YAML of a whole set-up is another format: [configuration.md](configuration.md).
 
 ## Clients and systems
 
@@ -140,15 +147,29 @@ function commandRows(): string[][] {
   ])
 }
 
-function configurationText(): string {
-  const keys: readonly Setting<unknown>[] = [
-    ...Object.values(fileKeys),
-    ...Object.values(propertyKeys),
+function configurationRows(): string[][] {
+  const keys: readonly (readonly [string, Setting<unknown>])[] = [
+    ...Object.entries(fileKeys),
+    ...Object.entries(propertyKeys),
   ]
-  const idle = keys.filter(({ isUnused }) => isUnused === true).length
-  return `Of the ${keys.length} keys of
-3.9.5 that are known, ${idle} tune the JVM, its thread pools or caches that are not here: they are accepted with a note.
-Settings for what is not there yet stop the start with file and line, where serving without them would mislead.`
+  const idle = keys.filter(([, { isUnused }]) => isUnused === true)
+  const between = keys.filter(
+    ([, { isForEnsembles, isUnused }]) => isForEnsembles === true && isUnused !== true,
+  )
+  const effective = keys.length - idle.length - between.length
+  return [
+    ['works', String(effective), ''],
+    [
+      'matters between servers only: a lone server has no use for it, Apache’s neither',
+      String(between.length),
+      '',
+    ],
+    [
+      'accepted with a note: it tunes threads, caches or classes of Java that are not here',
+      String(idle.length),
+      idle.map(([name]) => code(name)).join(', '),
+    ],
+  ]
 }
 
 function framesOf(file: string): number {
@@ -167,7 +188,7 @@ function replayed(file: string): string {
   return own
     .map((one) => {
       if (one.by === 'both') return `same as 3.9.5: ${one.reason}`
-      return `${deviations[one.deviation].verdict}: ${numberOf(deviations[one.deviation])}`
+      return `${deviations[one.deviation].verdict}: ${labelOf(deviations[one.deviation])}`
     })
     .join('; ')
 }
@@ -175,11 +196,13 @@ function replayed(file: string): string {
 function verdictOf(isOfIt: (one: Deviation) => boolean | undefined): string {
   const found = all.filter((one) => isOfIt(one) === true)
   if (found.length === 0) return 'same'
-  return `same, but ${found.map((one) => `${numberOf(one)} (${one.verdict})`).join(', ')}`
+  return `same, but ${found.map((one) => `${labelOf(one)} (${one.verdict})`).join(', ')}`
 }
 
-function numberOf(one: Deviation): string {
-  return `D${all.indexOf(one) + 1}`
+/** A name that no other deviation moves: `wrongPassword` is wrong-password. */
+function labelOf(one: Deviation): string {
+  const [name = ''] = Object.entries(deviations).find(([, other]) => other === one) ?? []
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 }
 
 function code(text: string): string {
