@@ -29,6 +29,9 @@ export function dangersOf(
   const anyone = 'letAnySaslUserDoX'
   warn(anyone, settings[anyone] !== null, 'any SASL user passes for every sasl ACL')
   warn('forceSync', !settings.forceSync, 'writes are acknowledged before they are on disk')
+  const forwarded = 'IPAuthenticationProvider.usexforwardedfor'
+  const isTold = 'whoever reaches the admin server may say which address it has'
+  warn(forwarded, settings[forwarded], isTold)
   const failed = 'allowSaslFailedClients'
   warn(failed, settings[failed], 'clients stay though their SASL authentication failed')
   return found

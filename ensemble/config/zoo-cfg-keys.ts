@@ -429,12 +429,7 @@ export const propertyKeys = {
     'SHA1',
     'Hash of the scheme digest.',
   ),
-  'IPAuthenticationProvider.usexforwardedfor': setting(
-    flag,
-    false,
-    'Trust X-Forwarded-For.',
-    unused,
-  ),
+  'IPAuthenticationProvider.usexforwardedfor': setting(flag, false, 'Trust X-Forwarded-For.'),
   'X509AuthenticationProvider.superUser': setting(text, null, 'Subject that is super.'),
   'SASLAuthenticationProvider.superPassword': setting(text, null, 'Password of super.', secret),
   superUser: setting(text, null, 'SASL user that is super.'),

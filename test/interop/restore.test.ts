@@ -152,3 +152,68 @@ describe.skipIf(missing !== null)('a snapshot that', () => {
     }
   })
 })
+
+describe('kill -9 in the middle of a restore', () => {
+  test('leaves the old state or the new one, and the next start serves it (F-1, H-2, F-31)', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'howdah-restore-'))
+    const seen = new Set<string>()
+    try {
+      const first = await run(ours, folder, 'killed')
+      let bytes: Buffer<ArrayBuffer>
+      {
+        await using client = await connect(first.server.connectString)
+        const data = Buffer.alloc(20_000, 'x')
+        for (let i = 0; i < 300; i++) await client.create(`/old${i}`, data)
+        bytes = (await first.snapshot()).bytes
+        await client.create('/marker', '0')
+      }
+      await first.server.kill()
+      for (let round = 0; round < ROUNDS; round++) {
+        const killed = await run(ours, folder, 'killed')
+        // The state that must be there if the restore has not happened.
+        const marker = `round ${round}`
+        let before: bigint
+        {
+          await using client = await connect(killed.server.connectString)
+          if ((await client.exists('/marker')) === null) await client.create('/marker', marker)
+          before = (await client.set('/marker', marker)).mzxid
+        }
+        const restoring = killed.restore(bytes).then(
+          ({ status }) => status,
+          () => null,
+        )
+        if (round === ROUNDS - 1) expect(await restoring).toBe(200)
+        else await delay(round * ((RESTORE_MS * 1.2) / ROUNDS))
+        await killed.server.kill()
+        const status = await restoring
+        const again = await run(ours, folder, 'killed')
+        {
+          await using client = await connect(again.server.connectString)
+          const found =
+            (await client.exists('/marker')) === null ? null : await client.get('/marker')
+          const { children } = await client.getChildren('/')
+          if (found === null) {
+            seen.add('new')
+            expect(children.filter((name) => name.startsWith('old'))).toHaveLength(300)
+            const created = await client.create('/after', null).then(() => client.get('/after'))
+            expect(created.stat.czxid).toBeGreaterThan(before + (0xffffn << 32n))
+            await client.delete('/after', -1)
+          } else {
+            seen.add('old')
+            expect(status).not.toBe(200)
+            expect(found.data?.toString()).toBe(marker)
+            expect(found.stat.mzxid).toBe(before)
+          }
+        }
+        await again.server.kill()
+      }
+      expect([...seen].toSorted()).toEqual(['new', 'old'])
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
+})
+
+const ROUNDS = 12
+/** About how long the restore takes here; kills are spread over it and a little more. */
+const RESTORE_MS = 500

@@ -25,6 +25,7 @@ test.each([
   ['superUser.second=canary', 'superUser.second'],
   ['letAnySaslUserDoX=canary', 'letAnySaslUserDoX'],
   ['forceSync=no', 'forceSync'],
+  ['IPAuthenticationProvider.usexforwardedfor=true', 'usexforwardedfor'],
   ['allowSaslFailedClients=true', 'allowSaslFailedClients'],
 ])('%s is warned of (S-7)', (line, key) => {
   const [found, ...more] = dangers(`${line}\n`)

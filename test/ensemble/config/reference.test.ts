@@ -162,6 +162,18 @@ test('every key is read by something, or marked as without effect, or as for ens
   expect(idle.map(([key]) => key)).toEqual([])
 })
 
+test('a key that is marked as without effect is not read after all', () => {
+  const text = ['toolkit/setup', 'ensemble/server', 'ensemble/admin']
+    .flatMap((folder) => sourcesIn(join(ROOT, folder)))
+    .map((path) => readFileSync(path, 'utf8'))
+    .join('\n')
+  const read = [...knownKeys]
+    .filter(([, { setting }]) => setting.isUnused === true)
+    .map(([key]) => key)
+    .filter((key) => text.includes(`settings['${key}']`) || text.includes(`settings.${key},`))
+  expect(read).toEqual([])
+})
+
 function sourcesIn(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name)
