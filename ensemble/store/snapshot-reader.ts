@@ -201,39 +201,61 @@ async function eachPiece(
   onPiece: (piece: Buffer) => void,
 ): Promise<void> {
   const path = `${directory}/${snapshot.name}`
-  let file: File | null = null
-  let ioError: unknown = null
-  const source = async function* (opened: File): AsyncGenerator<Buffer> {
-    for (let position = 0; ;) {
-      let piece: Buffer
-      try {
-        piece = await opened.read(position, pieceBytes)
-      } catch (error) {
-        ioError = error
-        throw error
-      }
-      if (piece.length === 0) return
-      yield piece
-      position += piece.length
-    }
-  }
+  let file: File
   try {
     file = await files.open(path, 'read')
   } catch (error) {
     throw storeError('cannot open a snapshot', path, error)
   }
-  const plain = source(file)
   const { stream } = snapshot
+  const plain = piecesOf(file, pieceBytes, stream === 'plain')
   const pieces = stream === 'gz' ? gunzip(plain) : stream === 'snappy' ? unsnappy(plain) : plain
   try {
     for await (const piece of pieces) onPiece(piece)
   } catch (error) {
-    if (ioError !== null) throw storeError('cannot read a snapshot', path, ioError)
+    if (error instanceof ReadError) throw storeError('cannot read a snapshot', path, error.cause)
     if (error instanceof SnapshotError || stream === 'plain') throw error
     throw new SnapshotError(error instanceof Error ? error.message : String(error), 0, {
       cause: error,
     })
   } finally {
     await file.close().catch(() => {})
+  }
+}
+
+/** The file could not be read; `cause` is the system's error. */
+class ReadError extends Error {
+  override readonly name = 'ReadError'
+}
+
+/**
+ * The pieces of a file; while one is looked at, the next one is read.
+ * @param isPassing nobody keeps a piece: two buffers in turn are enough for all of them
+ */
+async function* piecesOf(
+  file: File,
+  pieceBytes: number,
+  isPassing: boolean,
+): AsyncGenerator<Buffer> {
+  const buffers = isPassing
+    ? [Buffer.allocUnsafeSlow(pieceBytes), Buffer.allocUnsafeSlow(pieceBytes)]
+    : []
+  const read = (index: number): Promise<Buffer> => {
+    const reading = file.read(index * pieceBytes, pieceBytes, buffers[index % 2])
+    reading.catch(() => {}) // told when its turn comes
+    return reading
+  }
+  let ahead = read(0)
+  try {
+    for (let index = 0; ; index++) {
+      const piece = await ahead.catch((error: unknown) => {
+        throw new ReadError('cannot read', { cause: error })
+      })
+      if (piece.length === pieceBytes) ahead = read(index + 1)
+      if (piece.length > 0) yield piece
+      if (piece.length < pieceBytes) return
+    }
+  } finally {
+    await ahead.catch(() => {}) // before the file is closed
   }
 }

@@ -32,8 +32,11 @@ export interface FileStat {
 }
 
 export interface File {
-  /** Bytes from `position`; fewer than `length` only at the end of the file. */
-  read(position: number, length: number): Promise<Buffer>
+  /**
+   * Bytes from `position`; fewer than `length` only at the end of the file. They may lie in `into`,
+   * which has room for `length`: for who reads many pieces and keeps none.
+   */
+  read(position: number, length: number, into?: Buffer): Promise<Buffer>
   /** Writes all of `bytes` at `position`; a gap before it reads as zeros. */
   write(bytes: Buffer, position: number): Promise<void>
   /** Makes the contents and the size durable. After a failure the file must not be used again. */

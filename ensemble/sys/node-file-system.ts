@@ -56,8 +56,8 @@ class NodeFile implements File {
     this.#handle = handle
   }
 
-  async read(position: number, length: number): Promise<Buffer> {
-    const bytes = Buffer.allocUnsafe(length)
+  async read(position: number, length: number, into?: Buffer): Promise<Buffer> {
+    const bytes = into ?? Buffer.allocUnsafe(length)
     let filled = 0
     while (filled < length) {
       const { bytesRead } = await this.#handle.read(
