@@ -11,11 +11,14 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
 import { apache, howdah, residentBytes, start, stop, type Contestant } from './contestants.ts'
+import { goalOf, goalText, isMet } from './goals.ts'
+import { measureSessions, tooFewFiles } from './sessions.ts'
 
-const HELP = `npm run bench -- [--against apache] [--seconds N] [--nodes N] [--only NAME,…] [--json FILE]
+const HELP = `npm run bench -- [--against apache] [--seconds N] [--nodes N] [--no-sessions] [--only NAME,…] [--json FILE]
 
 Measures the built package (npm run build), and with --against apache a server of Apache ZooKeeper 3.9.5
-in the same run. --nodes 0 leaves out what needs a million nodes.
+in the same run, and says which goals are met (bench/goals.ts; x: times Apache's figure). --nodes 0 leaves
+out what needs a million nodes, --no-sessions what needs ten thousand sessions.
 
   npm run bench -- --against apache
   npm run bench -- --seconds 2 --nodes 0 --only 'get 20x50,set 20x50'`
@@ -62,6 +65,7 @@ const { values: options } = parseArgs({
     against: { type: 'string' },
     seconds: { type: 'string', default: '4' },
     nodes: { type: 'string', default: '1000000' },
+    'no-sessions': { type: 'boolean', default: false },
     only: { type: 'string' },
     json: { type: 'string' },
     help: { type: 'boolean', default: false },
@@ -117,6 +121,12 @@ async function measure(contestant: Contestant, zkload: string): Promise<Figures>
   } finally {
     await stop(server)
   }
+  const why = options['no-sessions'] ? null : tooFewFiles()
+  if (why !== null) console.error(`SKIPPED ten thousand sessions: ${why}`)
+  else if (!options['no-sessions']) {
+    const load = (args: readonly string[]) => zk(zkload, port, args)
+    await measureSessions(contestant, { port, load, note })
+  }
   const nodes = Number(options.nodes)
   if (nodes > 0) await measureManyNodes(contestant, { zkload, port, nodes, note })
   return figures
@@ -137,7 +147,7 @@ async function measureManyNodes(
     note: (name: string, value: number, unit: string, isBetter: 'higher' | 'lower') => void
   },
 ): Promise<void> {
-  const server = await start(contestant, { port })
+  const server = await start(contestant, { port, isAskedForMemory: true })
   const { folder } = server
   try {
     const before = await contestant.usedBytes(server)
@@ -181,15 +191,12 @@ function snapshots(folder: string): Set<string> {
 }
 
 async function zk(zkload: string, port: number, args: readonly string[]): Promise<LoadResult> {
-  const { stdout } = await run(zkload, [
-    '-s',
-    `127.0.0.1:${port}`,
-    '-b',
-    '100',
-    '-k',
-    '1000',
-    ...args,
-  ])
+  const common = ['-s', `127.0.0.1:${port}`, '-b', '100', '-k', '1000']
+  // It ends by itself; what does not, ends the bench with an error.
+  const { stdout } = await run(zkload, [...common, ...args], {
+    timeout: 300_000,
+    killSignal: 'SIGKILL',
+  })
   return JSON.parse(stdout) as LoadResult
 }
 
@@ -209,12 +216,26 @@ function load(name: string, args: readonly string[]): Load {
 function print(results: ReadonlyMap<string, Figures>): void {
   const ours = results.get('howdah')!
   const theirs = results.get('apache')
-  const rows = [...ours].map(([name, { value, unit }]) => {
-    const other = theirs?.get(name)
-    const ratio = other === undefined ? '' : (value / other.value).toFixed(2)
-    return [name, unit, shown(value), other === undefined ? '' : shown(other.value), ratio]
+  const rows = [...ours].map(([name, { value, unit, isBetter }]) => {
+    const other = theirs?.get(name)?.value
+    // Where Apache has none, neither shall we: a ratio says nothing there.
+    const ratio = other === undefined || other === 0 ? '' : (value / other).toFixed(2)
+    const goal = goalOf(name, isBetter)
+    const met = goal === null ? null : isMet(goal, value, other)
+    const verdict = met === null ? '' : met ? 'met' : 'NOT MET'
+    const theirsShown = other === undefined ? '' : shown(other)
+    return [
+      name,
+      unit,
+      shown(value),
+      theirsShown,
+      ratio,
+      goal === null ? '' : goalText(goal),
+      verdict,
+    ]
   })
-  const table = [['', 'unit', 'howdah', 'apache 3.9.5', 'ratio'], ...rows]
+  const head = ['', 'unit', 'howdah', 'apache 3.9.5', 'ratio', 'goal', '']
+  const table = [head, ...rows]
   const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)))
   for (const row of table) {
     console.log(

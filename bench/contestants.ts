@@ -21,7 +21,8 @@ export interface Contestant {
   readonly name: string
   /** Program and arguments in front of the configuration file. */
   command(): string[]
-  readonly env: Readonly<Record<string, string>>
+  /** What asking for its memory needs; without the question, it runs as its users run it. */
+  readonly memoryEnv: Readonly<Record<string, string>>
   /** Bytes of heap and buffers in use, after a full collection. */
   usedBytes(running: Running): Promise<number>
 }
@@ -36,7 +37,7 @@ export const howdah: Contestant = {
     if (!existsSync(main)) throw new Error('nothing built yet: run `npm run build` first')
     return [process.execPath, main, 'server']
   },
-  env: { NODE_OPTIONS: `--expose-gc --import ${join(HERE, 'memory-probe.js')}` },
+  memoryEnv: { NODE_OPTIONS: `--expose-gc --import ${join(HERE, 'memory-probe.js')}` },
   async usedBytes(running) {
     const report = join(running.folder, 'memory.json')
     rmSync(report, { force: true })
@@ -60,10 +61,12 @@ export const apache: Contestant = {
       'org.apache.zookeeper.server.quorum.QuorumPeerMain',
     ]
   },
-  env: {},
+  memoryEnv: {},
   async usedBytes({ child }) {
-    execFileSync('jcmd', [String(child.pid), 'GC.run'])
-    const info = execFileSync('jcmd', [String(child.pid), 'GC.heap_info'], { encoding: 'utf8' })
+    const ask = (what: string): string =>
+      execFileSync('jcmd', [String(child.pid), what], { encoding: 'utf8', timeout: 60_000 })
+    ask('GC.run')
+    const info = ask('GC.heap_info')
     const used = [...info.matchAll(/(?:heap|generation)\s+total \d+K, used (\d+)K/g)]
     return used.reduce((sum, [, kib]) => sum + Number(kib) * 1024, 0)
   },
@@ -101,8 +104,13 @@ export interface Running {
 
 /** Starts a server on `folder`, or on a fresh one. */
 export async function start(
-  { command, env }: Contestant,
-  { port, folder = mkdtempSync(join(tmpdir(), 'howdah-bench-')), settings = '' }: StartOptions,
+  { command, memoryEnv }: Contestant,
+  {
+    port,
+    folder = mkdtempSync(join(tmpdir(), 'howdah-bench-')),
+    settings = '',
+    isAskedForMemory = false,
+  }: StartOptions,
 ): Promise<Running> {
   const config = join(folder, 'zoo.cfg')
   const lines = [
@@ -120,7 +128,11 @@ export async function start(
   const startedMs = performance.now()
   const child = spawn(program, [...args, config], {
     stdio: ['ignore', 'ignore', process.env['BENCH_DEBUG'] ? 'inherit' : 'ignore'],
-    env: { ...process.env, ...env, HOWDAH_MEMORY_REPORT: join(folder, 'memory.json') },
+    env: {
+      ...process.env,
+      ...(isAskedForMemory ? memoryEnv : {}),
+      HOWDAH_MEMORY_REPORT: join(folder, 'memory.json'),
+    },
   })
   await until(async () => (await word(port, 'ruok')) === 'imok', 120_000, 'the first answer')
   await until(async () => (await word(port, 'srvr')).includes('Mode:'), 120_000, 'the first answer')
@@ -132,6 +144,8 @@ export interface StartOptions {
   port: number
   folder?: string
   settings?: string
+  /** Whether `usedBytes` will be asked. */
+  isAskedForMemory?: boolean
 }
 
 /** Ends a server; its folder goes too unless it is `kept`. */

@@ -4,6 +4,13 @@
 //          -o get|set|create|ecreate|exists|mixN -b bytes -k keys -n requests
 // mixN: N % reads (getData), the rest setData. create: persistent nodes /zkload/rPID-cK/nI, new
 // ones in each run. -n ends the run after that many replies, and counts from the first one.
+//
+// Sessions that live, as clients keep them, by pings at a third of their timeout (-S milliseconds):
+//   -o idle                 nothing but pings, for -t seconds
+//   -o watch -k K -n W      W watches, spread over the sessions, on K nodes; each node is changed
+//                           once, and all events must come; then pings alone for -t seconds
+// A ping is missed when no answer is there after another third, when a client gives up its server.
+// -P PID: what processor time that process took for the pings and the events, and its memory.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -14,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -34,6 +42,8 @@ typedef struct {
   int wantw;
   int id;
   char w[RING];
+  uint64_t ping_at, ping_sent;
+  int lost;
 } conn;
 
 static struct {
@@ -42,7 +52,7 @@ static struct {
 } servers[16];
 static int nservers;
 static int C = 10, D = 50, T = 5, B = 100, K = 1000, readpct = -1;
-static int W = 1;
+static int W = 1, S = 30000, P;
 static uint64_t N, issued;
 static char op[16] = "get";
 static uint64_t now(void) {
@@ -106,7 +116,7 @@ static void enqueue(conn *c, int type, const char *path, int len, int flags) {
   p32(p + 4, type);
   p = put_str(p + 8, path);
   if (type == 4 || type == 3)
-    *p++ = 0;
+    *p++ = flags;
   else if (type == 5) {
     p32(p, len);
     memcpy(p + 4, val, len);
@@ -134,7 +144,7 @@ static void connect_req(conn *c) {
   unsigned char *b = c->out + c->outlen;
   p32(b, 45);
   memset(b + 4, 0, 45);
-  p32(b + 16, 30000);
+  p32(b + 16, S);
   p32(b + 28, 16);
   c->outlen += 49;
 }
@@ -196,6 +206,9 @@ static int dial(int i) {
   }
   int one = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  // A server that says nothing ends the run instead of holding it up.
+  struct timeval patience = {.tv_sec = 60};
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   return fd;
 }
 static void init(conn *c, int i) {
@@ -215,7 +228,7 @@ static int recv_some(conn *c, int block) {
     exit(3);
   }
   if (n < 0) {
-    if (errno == EAGAIN) return 0;
+    if (errno == EAGAIN && !block) return 0;
     perror("recv");
     exit(3);
   }
@@ -250,10 +263,202 @@ static int drain(conn *c) {
   }
 }
 
+// -- sessions that live by pings --------------------------------------------------------------------
+
+static struct {
+  uint64_t pings, missed, lost, events, replies, bad, last_event, ping_max;
+  int welcomed;
+} seen;
+static int epfd;
+static conn *all;
+static int count;
+static uint64_t interval(void) { return S * 1000000ull / 3; }
+
+static void lose(conn *c) {
+  if (c->lost) return;
+  c->lost = 1;
+  seen.lost++;
+  close(c->fd);
+}
+static void watch_writable(conn *c, int w) {
+  if (w == c->wantw || c->lost) return;
+  c->wantw = w;
+  struct epoll_event e = {.events = EPOLLIN | (w ? EPOLLOUT : 0), .data.ptr = c};
+  epoll_ctl(epfd, EPOLL_CTL_MOD, c->fd, &e);
+}
+static void push(conn *c) {
+  while (!c->lost && c->outstart < c->outlen) {
+    ssize_t n = send(c->fd, c->out + c->outstart, c->outlen - c->outstart, MSG_NOSIGNAL);
+    if (n < 0 && errno == EAGAIN) return watch_writable(c, 1);
+    if (n < 0) return lose(c);
+    c->outstart += n;
+  }
+  c->outstart = c->outlen = 0;
+  watch_writable(c, 0);
+}
+static void take(conn *c) {
+  if (c->inlen == c->incap) c->in = realloc(c->in, c->incap *= 2);
+  ssize_t n = recv(c->fd, c->in + c->inlen, c->incap - c->inlen, MSG_DONTWAIT);
+  if (n < 0 && errno == EAGAIN) return;
+  if (n <= 0) return lose(c);
+  c->inlen += n;
+  size_t off = 0;
+  uint64_t t = now();
+  while (c->inlen - off >= 4) {
+    int32_t len = g32(c->in + off);
+    if (c->inlen - off < 4u + len) break;
+    if (!c->connected) {
+      c->connected = 1;
+      seen.welcomed++;
+    } else {
+      int32_t xid = g32(c->in + off + 4);
+      if (xid == -1) {
+        seen.events++;
+        seen.last_event = t;
+      } else if (xid == -2) {
+        uint64_t took = t - c->ping_sent;
+        if (took > seen.ping_max) seen.ping_max = took;
+        if (took > interval()) seen.missed++;
+        c->ping_sent = 0;
+      } else {
+        c->inflight--;
+        seen.replies++;
+        if (g32(c->in + off + 16)) seen.bad++;
+      }
+    }
+    off += 4 + len;
+  }
+  memmove(c->in, c->in + off, c->inlen - off);
+  c->inlen -= off;
+}
+// Handles what there is, waiting for at most 5 ms, and sends the pings that are due.
+static void turn(void) {
+  static uint64_t looked;
+  static struct epoll_event ev[1024];
+  int n = epoll_wait(epfd, ev, 1024, 5);
+  for (int k = 0; k < n; k++) {
+    conn *c = ev[k].data.ptr;
+    if (c->lost) continue;
+    if (ev[k].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) take(c);
+    if (ev[k].events & EPOLLOUT) push(c);
+  }
+  uint64_t t = now();
+  if (t - looked < 20000000ull) return;
+  looked = t;
+  for (int i = 0; i < count; i++) {
+    conn *c = &all[i];
+    if (c->lost || !c->connected || t < c->ping_at || c->ping_sent) continue;
+    need(c, 12);
+    unsigned char *b = c->out + c->outlen;
+    p32(b, 8);
+    p32(b + 4, -2);
+    p32(b + 8, 11);
+    c->outlen += 12;
+    c->ping_sent = t;
+    c->ping_at = t + interval();
+    seen.pings++;
+    push(c);
+  }
+}
+static uint64_t cpu_ms(void) {
+  char name[64], line[1024];
+  unsigned long user = 0, sys = 0;
+  snprintf(name, sizeof name, "/proc/%d/stat", P);
+  FILE *f = P ? fopen(name, "r") : NULL;
+  if (!f) return 0;
+  char *tail = fgets(line, sizeof line, f) ? strrchr(line, ')') : NULL;
+  fclose(f);
+  if (tail) sscanf(tail, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &sys);
+  return (user + sys) * 1000 / sysconf(_SC_CLK_TCK);
+}
+static uint64_t rss_kb(void) {
+  char name[64], line[256];
+  uint64_t kb = 0;
+  snprintf(name, sizeof name, "/proc/%d/status", P);
+  FILE *f = P ? fopen(name, "r") : NULL;
+  if (!f) return 0;
+  while (fgets(line, sizeof line, f)) if (!strncmp(line, "VmRSS:", 6)) kb = strtoull(line + 6, NULL, 10);
+  fclose(f);
+  return kb;
+}
+static void must(int fine, const char *what) {
+  if (fine) return;
+  fprintf(stderr, "%s: welcomed %d, replies %llu, bad %llu, events %llu, lost %llu\n", what,
+          seen.welcomed, (unsigned long long)seen.replies, (unsigned long long)seen.bad,
+          (unsigned long long)seen.events, (unsigned long long)seen.lost);
+  exit(3);
+}
+static int live(int watches) {
+  uint64_t patience = 60000000000ull, began = now(), t0 = began, changed = 0, changes_ms = 0;
+  char path[128];
+  count = C + 1; // the last one writes
+  all = calloc(count, sizeof *all);
+  epfd = epoll_create1(0);
+  for (int i = 0; i < count; i++) {
+    conn *c = &all[i];
+    c->id = i;
+    c->outcap = c->incap = 512;
+    c->out = malloc(c->outcap);
+    c->in = malloc(c->incap);
+    c->fd = dial(i);
+    fcntl(c->fd, F_SETFL, O_NONBLOCK);
+    struct epoll_event e = {.events = EPOLLIN, .data.ptr = c};
+    epoll_ctl(epfd, EPOLL_CTL_ADD, c->fd, &e);
+    connect_req(c);
+    push(c);
+    c->ping_at = now() + interval() / 100 * (50 + rnd() % 50);
+    // Never more at once than the shortest queue of a listener holds.
+    while (i + 1 - seen.welcomed > 32 && now() - t0 < patience) turn();
+  }
+  while (seen.welcomed < count && now() - t0 < patience) turn();
+  must(seen.welcomed == count && seen.lost == 0, "not all sessions were opened");
+  uint64_t connected = now();
+  for (int i = 0; i < watches; i++) {
+    conn *c = &all[i % C];
+    snprintf(path, sizeof path, "/zkload/k%d", i / (watches / K ? watches / K : 1) % K);
+    enqueue(c, 4, path, 0, 1);
+    push(c);
+    while (c->inflight > 50 || (i % 500 == 499 && i + 1 - (int)seen.replies > 5000)) turn();
+  }
+  t0 = now();
+  while ((int)seen.replies < watches && now() - t0 < patience) turn();
+  must((int)seen.replies == watches && seen.bad == 0, "not all watches were set");
+  uint64_t before_ms = cpu_ms();
+  if (watches) {
+    conn *c = &all[C];
+    changed = now();
+    for (int i = 0; i < K; i++) {
+      snprintf(path, sizeof path, "/zkload/k%d", i);
+      enqueue(c, 5, path, B, 0);
+      push(c);
+      while (c->inflight >= 100 && now() - changed < patience) turn();
+    }
+    while ((int)seen.events < watches && now() - changed < patience) turn();
+    must((int)seen.events == watches, "not all events came");
+    changes_ms = (seen.last_event - changed) / 1000000;
+  }
+  uint64_t start = now(), end = start + T * 1000000000ull;
+  uint64_t events_ms = cpu_ms();
+  while (now() < end) turn();
+  uint64_t idle_ms = cpu_ms() - events_ms;
+  for (int i = 0; i < count; i++)
+    if (!all[i].lost && all[i].ping_sent && now() - all[i].ping_sent > interval()) seen.missed++;
+  printf("{\"op\":\"%s\",\"conns\":%d,\"connect_ms\":%llu,\"watches\":%d,\"events_ms\":%llu,"
+         "\"events_cpu_ms\":%llu,\"idle_cpu_percent\":%.2f,\"rss_kb\":%llu,\"pings\":%llu,"
+         "\"missed\":%llu,\"lost\":%llu,\"ping_max_ms\":%llu,\"errs\":%llu}\n",
+         op, C, (unsigned long long)((connected - began) / 1000000),
+         watches, (unsigned long long)changes_ms, (unsigned long long)(events_ms - before_ms),
+         T ? idle_ms / (T * 10.0) : 0.0, (unsigned long long)rss_kb(),
+         (unsigned long long)seen.pings, (unsigned long long)seen.missed,
+         (unsigned long long)seen.lost, (unsigned long long)(seen.ping_max / 1000000),
+         (unsigned long long)seen.bad);
+  return 0;
+}
+
 int main(int argc, char **argv) {
   int o, cleanup = 0;
   char *s = "127.0.0.1:2181";
-  while ((o = getopt(argc, argv, "s:c:d:t:w:o:b:k:n:x")) != -1) switch (o) {
+  while ((o = getopt(argc, argv, "s:c:d:t:w:o:b:k:n:S:P:x")) != -1) switch (o) {
     case 's':
       s = optarg;
       break;
@@ -281,6 +486,12 @@ int main(int argc, char **argv) {
     case 'k':
       K = atoi(optarg);
       break;
+    case 'S':
+      S = atoi(optarg);
+      break;
+    case 'P':
+      P = atoi(optarg);
+      break;
     case 'x':
       cleanup = 1;
       break;
@@ -302,6 +513,10 @@ int main(int argc, char **argv) {
     tok = strtok(NULL, ",");
   }
   for (int i = 0; i < B; i++) val[i] = 'a' + i % 26;
+  struct rlimit files;
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
   conn setup;
   init(&setup, 0);
   drain(&setup);
@@ -322,6 +537,10 @@ int main(int argc, char **argv) {
       if (i % 500 == 499) drain(&setup);
     }
     drain(&setup);
+  }
+  if (!strcmp(op, "idle") || !strcmp(op, "watch")) {
+    close(setup.fd);
+    return live(!strcmp(op, "watch") ? (int)N : 0);
   }
   conn *cs = calloc(C, sizeof *cs);
   int ep = epoll_create1(0);

@@ -70,7 +70,8 @@ export interface ReplayOptions {
 export async function replay(options: ReplayOptions, files: FileSystem): Promise<Replayed> {
   const { logDirectory, logs, tree, sessions, snapshotZxid, acceptDamage } = options
   const reader = new Reader()
-  const recent: LoggedTxn[] = []
+  /** The last ones, where they lie in pieces of their files: only those that stay are copied. */
+  const recent: { zxid: bigint; bytes: Buffer; start: number; stop: number }[] = []
   const repairs: Repair[] = []
   const kept: string[] = []
   /** Where the next record must follow on. */
@@ -122,7 +123,7 @@ export async function replay(options: ReplayOptions, files: FileSystem): Promise
       appliedCount += 1
       if (txn.type === Op.createSession) sessions.set(txn.clientId, txn.timeOut)
       else if (txn.type === Op.closeSession) sessions.delete(txn.clientId)
-      recent.push({ zxid, payload: Buffer.from(bytes.subarray(start, stop)) })
+      recent.push({ zxid, bytes, start, stop })
       if (recent.length >= 2 * options.recentMax)
         recent.splice(0, recent.length - options.recentMax)
       if (options.digestEnabled && digest?.version === DIGEST_VERSION) {
@@ -164,8 +165,12 @@ export async function replay(options: ReplayOptions, files: FileSystem): Promise
     )
   }
   tree.lastZxid = last
-  recent.splice(0, Math.max(0, recent.length - options.recentMax))
-  return { lastZxid: last, appliedCount, recent, repairs, logs: kept }
+  const lastOnes = recent
+    .slice(Math.max(0, recent.length - options.recentMax))
+    .map(({ zxid, bytes, start, stop }) => {
+      return { zxid, payload: Buffer.from(bytes.subarray(start, stop)) }
+    })
+  return { lastZxid: last, appliedCount, recent: lastOnes, repairs, logs: kept }
 }
 
 /** Does any of the logs hold a record? @throws StoreError also when that cannot be told */

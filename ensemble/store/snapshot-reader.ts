@@ -237,10 +237,10 @@ async function* piecesOf(
   pieceBytes: number,
   isPassing: boolean,
 ): AsyncGenerator<Buffer> {
-  const buffers = isPassing
-    ? [Buffer.allocUnsafeSlow(pieceBytes), Buffer.allocUnsafeSlow(pieceBytes)]
-    : []
+  const buffers: Buffer[] = []
   const read = (index: number): Promise<Buffer> => {
+    // Most files are one piece, which needs neither.
+    if (isPassing && index > 0) buffers[index % 2] ??= Buffer.allocUnsafeSlow(pieceBytes)
     const reading = file.read(index * pieceBytes, pieceBytes, buffers[index % 2])
     reading.catch(() => {}) // told when its turn comes
     return reading
