@@ -11,6 +11,9 @@ import { loadSetUp, redacted, withoutSecrets, type LoadedSetUp } from './load.ts
 import { SetUpError, type Problem } from './problem.ts'
 import { finished, flagsOf, type ServerFile, type ServerFileOptions } from './server-file.ts'
 
+/** Keys that name files: relative paths start at the YAML, as everywhere in it. */
+const FILES = /^(howdah\.saslUsersFile|ssl\.(quorum\.)?(key|trust)Store\.(location|passwordPath))$/
+
 /** @throws SetUpError with every problem; the system's error when the file cannot be read */
 export function readYamlServerFile(file: string, options: ServerFileOptions): ServerFile {
   return readYamlServer(loadSetUp(file, options.env), { ...options, file })
@@ -35,7 +38,7 @@ export function readYamlServer(
   const lines: { key: string; value: string; path: string }[] = [
     ...Object.entries(setUp.ensemble.settings ?? {}).map(([key, value]) => ({
       key,
-      value,
+      value: FILES.test(key) ? resolve(directory, value) : value,
       path: `ensemble.settings.${key}`,
     })),
     { key: 'dataDir', value: resolve(directory, dataDir), path: `${own}.dataDir` },

@@ -6,6 +6,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { defaultAuth, type AuthSettings } from '../../../ensemble/server/index.ts'
 import { formatProblem } from '../../../toolkit/setup/problem.ts'
 import { readServerFile, type ServerFile } from '../../../toolkit/setup/server-file.ts'
+import { readYamlServerFile } from '../../../toolkit/setup/server-yaml.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'howdah-auth-'))
 afterAll(() => rmSync(directory, { recursive: true }))
@@ -95,6 +96,25 @@ describe('users of SASL (S-2)', () => {
     expect(() => authOf(lines, jaasFlag(JAAS))).toThrow(/the SASL user bob is in the JAAS file too/)
   })
 
+  test('our own file beside a YAML, with its problems', () => {
+    const yaml = file(
+      'howdah.yaml',
+      `howdah: 1
+cluster: c
+ensemble:
+  servers: { 1: { host: 127.0.0.1, dataDir: data } }
+  settings: { howdah.saslUsersFile: users }
+`,
+    )
+    const options = { sid: null, env: {}, properties: new Map() }
+    file('users', 'eve:e\n')
+    expect(readYamlServerFile(yaml, options).settings.auth?.sasl?.users).toEqual(
+      new Map([['eve', 'e']]),
+    )
+    file('users', 'eve\n')
+    expect(() => readYamlServerFile(yaml, options)).toThrow(/users:1:1: no SASL user/)
+  })
+
   test.each<[string, string, RegExp]>([
     [
       'Kerberos',
@@ -111,7 +131,7 @@ describe('users of SASL (S-2)', () => {
       'Server {',
       /jaas.conf:1:1: the end where something else was due/,
     ],
-  ])('%s is refused at the start', (_, text, message) => {
+  ])('%s is refused at the start (S-3)', (_, text, message) => {
     expect(() => authOf('', jaasFlag(text))).toThrow(message)
   })
 
