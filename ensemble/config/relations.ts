@@ -23,6 +23,8 @@ export function checkRelations(
   const at = (key: string) => placeOf(key, where.file, where.origins)
   const refuse = (key: string, what: string, expected?: string) =>
     void problems.push({ ...at(key), what, expected })
+  // What follows from another key is not reported beside it.
+  const isGiven = (key: string): boolean => (where.origins.get(key) ?? 'default') !== 'default'
   const { membersFile } = where
   const { minSessionTimeout, maxSessionTimeout, members } = settings
 
@@ -39,6 +41,18 @@ export function checkRelations(
   if (settings.clientPort !== null && settings.clientPort === settings.secureClientPort) {
     refuse('secureClientPort', 'clientPort and secureClientPort are the same')
   }
+  for (const kind of ['clientPort', 'secureClientPort'] as const) {
+    if (settings[kind] === null || !isAdminPort(settings, settings[`${kind}Address`], kind))
+      continue
+    // By its default the admin server may be off.
+    if (isGiven('admin.serverPort')) {
+      refuse('admin.serverPort', `${kind} and admin.serverPort are the same`)
+    }
+  }
+  for (const key of ['dataDir', 'dataLogDir'] as const) {
+    if (isGiven(key) && settings[key].includes('\0')) refuse(key, `${key} holds a NUL character`)
+  }
+  checkTimers(settings, isGiven, refuse)
   const sasl = 'quorum.auth.enableSasl'
   for (const side of ['server', 'learner'] as const) {
     const key = `quorum.auth.${side}RequireSasl` as const
@@ -63,6 +77,42 @@ export function checkRelations(
     const what = `server ${sid}: session ids hold the low byte of the number only`
     notes.push({ file: membersFile, line, column, what, expected: `a number from 1 to ${most}` })
   }
+}
+
+/** Milliseconds that a protocol field and a timer can hold. */
+const MS_MAX = 0x7fff_ffff
+
+/** Apache multiplies as it comes, and waits for a negative time. */
+function checkTimers(
+  settings: Settings,
+  isGiven: (key: string) => boolean,
+  refuse: (key: string, what: string, expected?: string) => void,
+): void {
+  const { tickTime, minSessionTimeout } = settings
+  if (minSessionTimeout > MS_MAX) {
+    refuse('tickTime', 'two ticks are longer than any session', `at most ${MS_MAX >> 1}`)
+  }
+  for (const key of ['initLimit', 'syncLimit', 'connectToLearnerMasterLimit'] as const) {
+    if (isGiven(key) && (settings[key] ?? 0) * tickTime > MS_MAX) {
+      const expected = `at most ${Math.floor(MS_MAX / tickTime)} ticks of ${tickTime} ms`
+      refuse(key, `${key} is longer than any timer`, expected)
+    }
+  }
+}
+
+/** Whether a client port is that of the admin server too, at an address that both have. */
+function isAdminPort(
+  settings: Settings,
+  address: string | null,
+  kind: 'clientPort' | 'secureClientPort',
+): boolean {
+  if (!settings['admin.enableServer'] || settings['admin.serverPort'] !== settings[kind])
+    return false
+  const isEverywhere = (host: string | null): boolean => {
+    return host === null || host === '0.0.0.0' || host === '::'
+  }
+  const admin = settings['admin.serverAddress']
+  return isEverywhere(address) || isEverywhere(admin) || address === admin
 }
 
 function checkEnsemble(

@@ -295,6 +295,24 @@ describe('X-11: what stops a start, with file, line, what was found and expected
       ['zoo.cfg:3:1 clientPort and secureClientPort are the same'],
     ],
     [
+      'dataDir=/d\nclientPort=1\nadmin.serverPort=1',
+      ['zoo.cfg:3:1 clientPort and admin.serverPort are the same'],
+    ],
+    ['dataDir=/d\nclientPort=1\nadmin.serverPort=1\nadmin.enableServer=false', []],
+    [
+      'dataDir=/d\nclientPort=1\nclientPortAddress=::1\nadmin.serverPort=1\nadmin.serverAddress=::2',
+      [],
+    ],
+    ['dataDir=/\0d', ['zoo.cfg:1:1 dataDir holds a NUL character']],
+    [
+      'dataDir=/d\ntickTime=2000\ninitLimit=1073742',
+      ['zoo.cfg:3:1 initLimit is longer than any timer expected at most 1073741 ticks of 2000 ms'],
+    ],
+    [
+      'dataDir=/d\ntickTime=2147483647',
+      ['zoo.cfg:2:1 two ticks are longer than any session expected at most 1073741823'],
+    ],
+    [
       'dataDir=/d\nstandaloneEnabled=false',
       ['zoo.cfg:2:1 standaloneEnabled=false without a server line expected server.N=…'],
     ],

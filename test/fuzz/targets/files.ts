@@ -39,7 +39,8 @@ export const files: Target = {
 /** A few logs and snapshots, with batches of several transactions; closed or killed. */
 async function makeSample(random: Random): Promise<Sample> {
   const disk = newDisk(random.below(1000) + 1)
-  const { store, tree } = await openSim(disk)
+  const snapshotStream = random.pick(['plain', 'plain', 'gz', 'snappy'] as const)
+  const { store, tree } = await openSim(disk, { snapshotStream })
   const digests = new Map([[0n, tree.treeDigest]])
   for (let zxid = 1n; zxid <= 12n; zxid++) {
     const bytes = random.bytes(random.pick([0, 30, 700]))
@@ -75,8 +76,9 @@ function change(random: Random, disk: SimFileSystem): string {
       return `${name} and ${other} swapped`
     }
     case 1: {
+      const suffix = random.pick(['', '', '.gz', '.snappy', '.bak'])
       const zxid = random.pick(['0', '3', '7', 'ffff', '-1', 'zz', '', '7fffffffffffffff', '01'])
-      const copy = `${random.pick(['log', 'snapshot'])}.${zxid}`
+      const copy = `${random.pick(['log', 'snapshot'])}.${zxid}${suffix}`
       disk.seed(`${DIRECTORY}/${copy}`, random.pick([bytes, otherBytes, random.bytes(40)]))
       return `${copy} made of ${name} or ${other}`
     }

@@ -35,7 +35,11 @@ export const requests: Target = {
   seeds: 6,
   async run(seed) {
     const random = randomOf(seed)
-    const room = await Room.open(seed, { reconfigEnabled: random.bool(), snapCount: 40 })
+    const room = await Room.open(seed, {
+      reconfigEnabled: random.bool(),
+      enforceQuota: random.bool(),
+      snapCount: 40,
+    })
     let inputs = 0
     for (let session = 0; session < SESSIONS; session++) {
       const stranger = await room.session()
