@@ -3,9 +3,10 @@
  * our client and our shell at Apache's `secureClientPort`. Skips aloud what cannot be run.
  */
 import { spawn } from 'node:child_process'
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { connect as connectTls } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { acl, connect, type Client } from '../../ensemble/client/index.ts'
 import { apache, apacheCli, apacheMissing } from '../support/apache.ts'
@@ -222,6 +223,22 @@ describe.skipIf(noJava !== null)("ours at Apache's server (S-4)", () => {
     expect(await open({ ca, cert: fixture('stranger.pem') })).toMatch(refused)
     expect(await open({ ca })).toMatch(refused)
     expect(await open({ ca: fixture('other-ca.pem') })).toMatch(/not from an issuer we trust/)
+  })
+
+  test('Apache offers TLS 1.3 alone where nothing is said', async () => {
+    const options = { host: 'localhost', port, ca: readFileSync(fixture('ca.pem')) }
+    const identity = { key: readFileSync(path), cert: readFileSync(path) }
+    const outcome = (maxVersion: 'TLSv1.2' | 'TLSv1.3') =>
+      new Promise<string>((resolve) => {
+        const socket = connectTls({ ...options, ...identity, maxVersion })
+        socket.once('secureConnect', () => {
+          resolve(socket.getProtocol() ?? '')
+          socket.destroy()
+        })
+        socket.on('error', (error) => resolve(String(error)))
+      })
+    expect(await outcome('TLSv1.3')).toBe('TLSv1.3')
+    expect(await outcome('TLSv1.2')).toMatch(/Error/)
   })
 
   test('Apache reads its key store again without client.certReload, as ours does', async () => {

@@ -225,6 +225,25 @@ export const deviations = {
     apache: 'Logs the list, and no server can read that log at its next start.',
     proof: 'test/interop/store-apache.test.ts',
   },
+  tlsVersions: {
+    verdict: 'different',
+    ours: 'TLS 1.2 and 1.3 are offered where nothing is said.',
+    apache: 'Offers the version of `ssl.protocol` alone, which is TLS 1.3 on a JVM that has it.',
+    proof: 'test/interop/tls.test.ts',
+  },
+  tlsRevocation: {
+    verdict: 'different',
+    ours: 'A server with `ssl.crl` or `ssl.ocsp` does not start; names of addresses are never looked up, whatever `ssl.allowReverseDnsLookup` says.',
+    apache: 'Asks for revocation lists and by OCSP, and looks names up if told to.',
+    proof: 'test/toolkit/setup/server-tls.test.ts',
+  },
+  tlsTrust: {
+    verdict: 'different',
+    ours: 'Every certificate of a PKCS#12 trust store that belongs to no private key is trusted; a server that needs client certificates and has no trust store does not start.',
+    apache:
+      'Trusts those that keytool has marked, and so none of a file of openssl; without a trust store it starts, and refuses every client.',
+    proof: 'test/ensemble/tls/material.test.ts',
+  },
 } as const satisfies Record<string, Deviation>
 
 export type DeviationName = keyof typeof deviations
