@@ -43,13 +43,13 @@ const timeouts = { minSessionTimeout: '20000', maxSessionTimeout: '60000' }
 const properties = { 'znode.container.checkIntervalMs': String(NEVER_MS) }
 const runs: readonly Run[] = [
   {
-    name: 'usual',
+    name: 'usual settings',
     operations: OPS,
     setUp: { settings: timeouts, properties },
     least: leastCoverage,
   },
   {
-    name: 'other',
+    name: 'the other settings',
     operations: Math.ceil(OPS / 4),
     setUp: {
       settings: {
@@ -67,7 +67,7 @@ const runs: readonly Run[] = [
     least: leastCoverageOfOthers,
   },
   {
-    name: 'usual, with restarts and snapshots,',
+    name: 'restarts and snapshots',
     operations: Math.ceil(OPS / 4),
     setUp: { settings: { ...timeouts, snapCount: '2000' }, properties },
     least: { often: ['restart: all sessions go on'], seldom: [] },
@@ -76,7 +76,7 @@ const runs: readonly Run[] = [
 ]
 
 test.skipIf(missing !== null).each(runs)(
-  `$operations operations of seed ${SEED}, $name settings, are answered as Apache 3.9.5 answers them (X-1, X-2, X-3)`,
+  `$operations operations of seed ${SEED}, with $name, are answered as Apache 3.9.5 answers them (X-1, X-2, X-3)`,
   async ({ name, operations, setUp, least, restarts: count = 0 }) => {
     await using theirs = await apacheServer(setUp)
     await using ours = await ourTimedServer(setUp)
@@ -99,7 +99,7 @@ test.skipIf(missing !== null).each(runs)(
       run.close()
       const seconds = ((performance.now() - startedMs) / 1000).toFixed(1)
       process.stderr.write(
-        `differential: ${name} settings, seed ${SEED}, ${run.operations} operations and ${run.events} events in ${seconds} s\n${run.coverage.table()}`,
+        `differential: ${name}, seed ${SEED}, ${run.operations} operations and ${run.events} events in ${seconds} s\n${run.coverage.table()}`,
       )
       for (const [difference, count] of run.acceptedCounts) {
         process.stderr.write(`differential: accepted ${count} times: ${difference}\n`)

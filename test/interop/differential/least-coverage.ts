@@ -23,8 +23,8 @@ auth: ok · authFailed
 checkWatches: noWatcher · marshallingError · ok
 checkWatches/type -1: marshallingError
 checkWatches/type 0: marshallingError
-checkWatches/type 1: noWatcher | ok
-checkWatches/type 2: noWatcher | ok
+checkWatches/type 1: noWatcher
+checkWatches/type 2: noWatcher
 checkWatches/type 3: noWatcher · ok
 checkWatches/type 4: noWatcher | ok
 checkWatches/type 5: noWatcher | ok
@@ -40,28 +40,28 @@ connect, wrong password:  | refused
 connect, zxid ahead: closed
 create: nodeExists · ok · noAuth · badArguments · invalidAcl · noNode · marshallingError | noChildrenForEphemerals
 create/flag 0: nodeExists · noAuth · invalidAcl · ok · noNode · badArguments | marshallingError
-create/flag 1: nodeExists · noAuth · invalidAcl · ok · badArguments | noNode · marshallingError
-create/flag 2: ok · noAuth · invalidAcl | noNode · badArguments · marshallingError
-create/flag 3: ok · noAuth | invalidAcl · noNode · badArguments · marshallingError
-create/flag 4: nodeExists | noAuth
+create/flag 1: nodeExists · noAuth · invalidAcl · ok · badArguments | noNode
+create/flag 2: ok · noAuth · invalidAcl | noNode · badArguments
+create/flag 3: ok · noAuth | invalidAcl · badArguments
+create/flag 4: nodeExists
 create/flag 5: badArguments
 create/flag 6: badArguments
 create/flag 7: badArguments
 create2: nodeExists · ok · noAuth · badArguments · invalidAcl · noNode | marshallingError · noChildrenForEphemerals
-create2/flag 0: nodeExists · noAuth · ok · invalidAcl | badArguments · noNode · marshallingError
-create2/flag 1: nodeExists · noAuth | ok · invalidAcl · noNode · badArguments · marshallingError
-create2/flag 2: ok · noAuth | invalidAcl · noNode
-create2/flag 3: ok | noAuth · invalidAcl · badArguments · noNode
+create2/flag 0: nodeExists · noAuth · ok · invalidAcl | badArguments · noNode
+create2/flag 1: nodeExists · noAuth | ok · invalidAcl · noNode · badArguments
+create2/flag 2: ok · noAuth | invalidAcl
+create2/flag 3: ok | noAuth · invalidAcl
 create2/flag 4:  | nodeExists
 create2/flag 5:  | badArguments
 create2/flag 6:  | badArguments
 create2/flag 7:  | badArguments
 createContainer: nodeExists · ok · noAuth · badArguments · invalidAcl · noNode | marshallingError
-createContainer/flag 0: nodeExists · noAuth · invalidAcl · ok | badArguments · noNode · marshallingError
-createContainer/flag 1: nodeExists · noAuth | invalidAcl · ok · badArguments · noNode · marshallingError
-createContainer/flag 2: ok · noAuth | invalidAcl · noNode · badArguments · marshallingError
-createContainer/flag 3: ok | noAuth · invalidAcl · noNode · badArguments
-createContainer/flag 4:  | nodeExists · noAuth
+createContainer/flag 0: nodeExists · noAuth · invalidAcl · ok | badArguments · noNode
+createContainer/flag 1: nodeExists · noAuth | invalidAcl · ok · badArguments · noNode
+createContainer/flag 2: ok · noAuth | invalidAcl
+createContainer/flag 3: ok | noAuth · invalidAcl
+createContainer/flag 4:  | nodeExists
 createContainer/flag 5:  | badArguments
 createContainer/flag 6:  | badArguments
 createContainer/flag 7:  | badArguments
@@ -71,8 +71,8 @@ createTtl/flag 1:  | badArguments
 createTtl/flag 2: badArguments
 createTtl/flag 3:  | badArguments
 createTtl/flag 4: badArguments
-createTtl/flag 5: badArguments · nodeExists | noAuth · invalidAcl · ok · noNode
-createTtl/flag 6: badArguments · ok | noAuth · invalidAcl · noNode
+createTtl/flag 5: badArguments · nodeExists | noAuth
+createTtl/flag 6: badArguments · ok | noAuth
 createTtl/flag 7: badArguments
 delete: notEmpty · noNode · ok · noAuth · badVersion · badArguments · marshallingError
 deleteContainer: badArguments · noNode · marshallingError
@@ -93,7 +93,7 @@ multi/check: runtimeInconsistency · rolled back · ok · badVersion · noAuth �
 multi/create: runtimeInconsistency · nodeExists · rolled back · noAuth · ok · invalidAcl | badArguments · noNode
 multi/create2: runtimeInconsistency · nodeExists · rolled back · noAuth · ok | invalidAcl · badArguments · noNode
 multi/createContainer: runtimeInconsistency · nodeExists · rolled back · noAuth · ok · invalidAcl | noNode · badArguments
-multi/createTtl: runtimeInconsistency · badArguments · nodeExists · rolled back | noAuth · ok · invalidAcl · noNode
+multi/createTtl: runtimeInconsistency · badArguments · nodeExists · rolled back | noAuth · ok · invalidAcl
 multi/delete: runtimeInconsistency · noNode · notEmpty · noAuth · rolled back · badVersion · badArguments · ok
 multi/setData: runtimeInconsistency · rolled back · ok · noAuth · badVersion · noNode · badArguments
 multiRead: ok · marshallingError
@@ -138,8 +138,8 @@ checkWatches/type 0:  | marshallingError
 checkWatches/type 1:  | noWatcher
 checkWatches/type 2:  | noWatcher
 checkWatches/type 3:  | noWatcher · ok
-checkWatches/type 4:  | noWatcher · ok
-checkWatches/type 5:  | noWatcher · ok
+checkWatches/type 4:  | noWatcher
+checkWatches/type 5:  | noWatcher
 checkWatches/type 6:  | marshallingError
 closeSession: ok
 connect, new session: welcome
@@ -147,29 +147,22 @@ connect, right password: welcome
 connect, unknown session:  | refused
 connect, zxid ahead:  | closed
 create: nodeExists · ok · badArguments · noNode | noAuth · invalidAcl · unimplemented · quotaExceeded · marshallingError
-create/flag 0: nodeExists | noAuth · ok · noNode · invalidAcl · badArguments
-create/flag 1: nodeExists | ok · noAuth · invalidAcl · noNode · badArguments
-create/flag 2: ok | noAuth · invalidAcl · noNode
-create/flag 3: ok | noAuth
-create/flag 4:  | nodeExists
-create/flag 5:  | unimplemented
-create/flag 6:  | unimplemented
-create/flag 7:  | badArguments
+create/flag 0: nodeExists | noAuth · ok · noNode · invalidAcl
+create/flag 1: nodeExists | ok
+create/flag 2: ok
+create/flag 3: ok
 create2: nodeExists · ok | noAuth · badArguments · invalidAcl · noNode · marshallingError · unimplemented
-create2/flag 0: nodeExists | noAuth · ok · invalidAcl · noNode
-create2/flag 1: nodeExists | ok · noAuth
-create2/flag 2:  | ok · noAuth
+create2/flag 0: nodeExists | ok
+create2/flag 1: nodeExists
+create2/flag 2:  | ok
 create2/flag 3:  | ok
-create2/flag 7:  | badArguments
 createContainer: nodeExists · ok | noAuth · badArguments · invalidAcl · noNode · unimplemented · marshallingError
-createContainer/flag 0: nodeExists | ok · noAuth · invalidAcl · noNode · badArguments
-createContainer/flag 1: nodeExists | ok · invalidAcl
+createContainer/flag 0: nodeExists | ok
+createContainer/flag 1: nodeExists
 createContainer/flag 2:  | ok
 createContainer/flag 3:  | ok
-createContainer/flag 6:  | unimplemented
 createTtl: badArguments · unimplemented
 createTtl/flag 0: badArguments
-createTtl/flag 1:  | badArguments
 createTtl/flag 2:  | badArguments
 createTtl/flag 4:  | badArguments
 createTtl/flag 5: unimplemented
@@ -190,13 +183,13 @@ getChildren2: ok · noNode | noAuth · marshallingError
 getData: ok · noNode · noAuth | marshallingError
 getEphemerals: ok
 multi: ok · marshallingError
-multi/check: runtimeInconsistency | rolled back · ok · badVersion · noNode · badArguments
-multi/create: runtimeInconsistency · nodeExists | rolled back · invalidAcl · noAuth · ok · noNode
-multi/create2: runtimeInconsistency | nodeExists · rolled back · ok · invalidAcl
-multi/createContainer: runtimeInconsistency · nodeExists | rolled back · noAuth · ok · invalidAcl · noNode
-multi/createTtl: runtimeInconsistency | unimplemented · badArguments · nodeExists · rolled back
-multi/delete: runtimeInconsistency · noNode | notEmpty · badArguments · badVersion · rolled back · ok · noAuth
-multi/setData: runtimeInconsistency · rolled back | ok · noNode · badVersion · noAuth · badArguments
+multi/check: runtimeInconsistency | rolled back · ok · badVersion
+multi/create: runtimeInconsistency · nodeExists | rolled back
+multi/create2: runtimeInconsistency | nodeExists · rolled back
+multi/createContainer: runtimeInconsistency · nodeExists | rolled back
+multi/createTtl: runtimeInconsistency | unimplemented · badArguments · nodeExists
+multi/delete: runtimeInconsistency · noNode | notEmpty · badArguments · badVersion · rolled back · ok
+multi/setData: runtimeInconsistency · rolled back | ok · noNode · badVersion · noAuth
 multiRead: ok · marshallingError
 multiRead/getChildren: ok · noNode | noAuth
 multiRead/getData: ok · noNode | noAuth
@@ -205,8 +198,8 @@ reconfig: unimplemented
 removeWatches: noWatcher · marshallingError · ok
 removeWatches/type -1:  | marshallingError
 removeWatches/type 0: marshallingError
-removeWatches/type 1: noWatcher | ok
-removeWatches/type 2: noWatcher | ok
+removeWatches/type 1: noWatcher
+removeWatches/type 2: noWatcher
 removeWatches/type 3: noWatcher | ok
 removeWatches/type 4: noWatcher | ok
 removeWatches/type 5: noWatcher | ok
