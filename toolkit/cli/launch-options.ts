@@ -61,18 +61,13 @@ function timeoutOf(text: string): number {
   return value
 }
 
-/** Java's client reads its settings from it, TLS too: what we could not honour is refused. */
+/** Its settings of TLS and SASL are read where they count. */
 function checkConfiguration(path: string): void {
-  let text: string
   try {
-    text = readFileSync(path, 'utf8')
+    readFileSync(path, 'utf8')
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     throw refusal(`Error: -client-configuration: ${why}`)
-  }
-  const sasl = /^\s*(zookeeper\.sasl\.[\w.]+)\s*[=:]/m.exec(text)?.[1]
-  if (sasl !== undefined) {
-    throw refusal(`Error: -client-configuration ${path}: give ${sasl} in CLIENT_JVMFLAGS`)
   }
 }
 

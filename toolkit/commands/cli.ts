@@ -60,7 +60,7 @@ async function runWith(launch: LaunchOptions, io: Io, streams: Streams): Promise
     },
   }
   const frameBytesMax = frameBytesMaxOf(io.env['CLIENT_JVMFLAGS'])
-  const sasl = loginOf(io)
+  const sasl = loginOf(io, launch.configuration)
   const network = await networkOf(io, launch.configuration)
   const shell = new Shell({ ...launch, servers, frameBytesMax, sasl, network }, output, io.signal)
   try {
@@ -83,9 +83,10 @@ async function runWith(launch: LaunchOptions, io: Io, streams: Streams): Promise
 }
 
 /** @throws CliError for a JAAS file that cannot be used */
-function loginOf({ env }: Io): string | null {
+function loginOf({ env }: Io, configuration: string | null): string | null {
   try {
-    return clientLogin(`${env['CLIENT_JVMFLAGS'] ?? ''} ${env['JVMFLAGS'] ?? ''}`)
+    const flags = `${env['CLIENT_JVMFLAGS'] ?? ''} ${env['JVMFLAGS'] ?? ''}`
+    return clientLogin(flags, configuration)
   } catch (error) {
     if (!(error instanceof SetUpError)) throw error
     throw new CliError(`Error: ${error.message}`, INVALID_INVOCATION, { cause: error })

@@ -23,6 +23,17 @@ test('the section Client, or another by name', () => {
   expect(clientLogin(`${flags(text)} -Dzookeeper.sasl.clientconfig=Other`)).toBe('eve:x')
 })
 
+test('a client configuration counts before the flags', () => {
+  const configuration = join(directory, 'client.properties')
+  const text = `Client { ${MODULE} required username="bob" password="a"; };
+    Other { ${MODULE} required username=eve password=x; };`
+  const given = `${flags(text)} -Dzookeeper.sasl.client=true`
+  writeFileSync(configuration, 'zookeeper.sasl.clientconfig=Other\nother=1\n')
+  expect(clientLogin(given, configuration)).toBe('eve:x')
+  writeFileSync(configuration, 'zookeeper.sasl.client=false\n')
+  expect(clientLogin(given, configuration)).toBeNull()
+})
+
 test('without a JAAS file, or with SASL turned off, nobody', () => {
   expect(clientLogin('')).toBeNull()
   expect(clientLogin(`${flags('')} -Dzookeeper.sasl.client=false`)).toBeNull()
