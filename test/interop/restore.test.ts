@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { connect, type Client } from '../../ensemble/client/index.ts'
 import { apacheMissing, apacheWithAdmin } from '../support/apache.ts'
 import { freePort, ours, ServerProcess, type ServerProgram } from '../support/server-process.ts'
@@ -17,6 +17,11 @@ if (missing !== null) process.stderr.write(`SKIPPED test/interop/restore.test.ts
 const HEADERS = { authorization: 'digest super:admin' }
 /** `super:admin`, whose digest this is. */
 const SUPER = 'super:xQJmxLMiHGwaqBvst5y6rkB6HQs='
+
+const started: ServerProcess[] = []
+afterEach(async () => {
+  await Promise.all(started.splice(0).map((server) => server.kill()))
+})
 
 async function run(program: ServerProgram, folder: string, name: string) {
   const adminPort = await freePort()
@@ -31,6 +36,7 @@ async function run(program: ServerProgram, folder: string, name: string) {
       'DigestAuthenticationProvider.superDigest': SUPER,
     },
   })
+  started.push(server)
   const url = (command: string) => `http://127.0.0.1:${adminPort}/commands/${command}`
   const endMs = performance.now() + 15_000
   // Administration comes up beside the server.
