@@ -46,9 +46,11 @@ export class PendingNode {
   nextInChain: PendingNode | null = null
 
   constructor(bytes: Buffer, start: number, end: number, hash: number) {
-    this.bytes = bytes
-    this.start = start
-    this.end = end
+    // A node may stay listed longer than the request that it came with: it keeps no large one alive.
+    const isKept = bytes.length <= CHUNK_BYTES_MAX
+    this.bytes = isKept ? bytes : Buffer.from(bytes.subarray(start, end))
+    this.start = isKept ? start : 0
+    this.end = isKept ? end : end - start
     this.hash = hash
   }
 
@@ -87,6 +89,8 @@ export class PendingNode {
 }
 
 const NO_ACL: readonly Acl[] = []
+/** What a socket gives at a time. */
+const CHUNK_BYTES_MAX = 65_536
 const CHAINS = 4096
 const CHAIN_MASK = CHAINS - 1
 

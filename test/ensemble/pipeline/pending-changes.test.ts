@@ -36,6 +36,16 @@ test('a node is listed from its first transaction in flight until its last has b
   expect(changes.size).toBe(0)
 })
 
+test('a node keeps no large request alive, and is found all the same', () => {
+  const changes = new PendingChanges(treeWith('/a'))
+  const request = Buffer.alloc(1_000_000)
+  request.write('/a', 500)
+  const node = changes.find(new PathBytes().set(request, 500, 502))!
+  changes.touch(node, 2n)
+  expect(node.bytes.length).toBe(2)
+  expect(changes.get('/a')).toBe(node)
+})
+
 test('what is undone was never listed, and has the digest of before (I-27)', () => {
   const changes = new PendingChanges(treeWith('/a'))
   const before = changes.digest.value
