@@ -171,6 +171,13 @@ export const deviations = {
     commands: ['connections', 'dump', 'watches', 'watches_by_path'],
     proof: 'test/ensemble/admin/listings.test.ts',
   },
+  boundedIds: {
+    verdict: 'better',
+    ours: 'A connection has at most 128 ids, unless a setting says another number: more are answered AUTHFAILED, and it ends.',
+    apache: 'Takes any number, and looks through all of them for each ACL.',
+    ops: ['auth'],
+    proof: 'test/ensemble/server/limits.test.ts',
+  },
   softQuotas: {
     verdict: 'better',
     ours: 'What goes beyond a quota is reported in the log also without `enforceQuota`.',
