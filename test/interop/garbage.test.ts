@@ -318,7 +318,7 @@ test('in the end: memory is as before, connections are gone, the data is there (
 
 // What the tests are made of ---------------------------------------------------------------------
 
-/** A client that minds its own business, and notes how long each answer took. */
+/** A client that minds its own business: reads, writes, a watch, an ephemeral; how long it took is noted. */
 class Bystander {
   readonly client: Client
   #answers = 0
@@ -337,6 +337,7 @@ class Bystander {
   static async start(connectString: string): Promise<Bystander> {
     const client = await connect(connectString)
     await client.create('/bystander', '0')
+    await client.create('/bystander-here', null, { mode: 'ephemeral' })
     return new Bystander(client)
   }
 
@@ -344,9 +345,13 @@ class Bystander {
     while (this.#isRunning) {
       const startMs = performance.now()
       try {
-        const { data } = await this.client.get('/bystander')
+        let tell = (): void => {}
+        const told = new Promise<void>((resolve) => (tell = resolve))
+        const { data } = await this.client.get('/bystander', { watch: tell })
         if (data?.toString() !== String(this.#value)) throw new Error(`read ${data?.toString()}`)
         await this.client.set('/bystander', String(++this.#value))
+        // The event comes before the answer to the write, or never.
+        await within(told, ANSWER_MS_MAX, 'the watch did not fire')
       } catch (error) {
         this.#problem ??= error
         return
@@ -368,6 +373,8 @@ class Bystander {
     expect(this.#answers).toBeGreaterThanOrEqual(answers + 3)
     expect(this.#worstMs).toBeLessThan(ANSWER_MS_MAX)
     this.#worstMs = 0
+    const here = await this.client.exists('/bystander-here')
+    expect(here?.ephemeralOwner).toBe(this.client.sessionId)
   }
 
   async stop(): Promise<void> {
@@ -375,6 +382,16 @@ class Bystander {
     await this.#loop
     await this.client.close()
   }
+}
+
+async function within(promise: Promise<void>, limitMs: number, what: string): Promise<void> {
+  const ending = new AbortController()
+  const limit = delay(limitMs, undefined, { signal: ending.signal }).then(
+    () => Promise.reject(new Error(what)),
+    () => {},
+  )
+  await Promise.race([promise, limit])
+  ending.abort()
 }
 
 /** A connection without a client behind it. */

@@ -4,16 +4,20 @@
  * (../shared/rigs, or HOWDAH_RIGS): daemons are killed, paused and stopped, and what they keep in
  * ZooKeeper must be what the system itself says.
  *
+ *   SYSTEMS_RESTART_SECONDS   kill -9 our server and start it again, each time after so long; unset: never
+ *
  * Skips aloud what lacks a tool, a registry or the rig. One system at a time: they take up to 2 GB.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, describe, expect, test } from 'vitest'
-import { freePort, ours, ServerProcess } from '../support/server-process.ts'
+import { freePort, ours, ServerProcess, type ServerOptions } from '../support/server-process.ts'
 
 const RIGS = process.env['HOWDAH_RIGS'] ?? join(import.meta.dirname, '../../../shared/rigs')
+const RESTART_SECONDS = Number(process.env['SYSTEMS_RESTART_SECONDS'] ?? 0)
 const FETCH_MS = 5 * 60_000
 const RUN_MS = 12 * 60_000
 /** A rig ends its daemons when it is asked to; after so long it is killed. */
@@ -57,11 +61,16 @@ describe('a system that keeps its state in our server', () => {
         }
         const settings = { minSessionTimeout: 500, maxSessionTimeout: 60_000 }
         const options = { folder: join(root, name), port: await freePort(), settings }
-        await using server = await ServerProcess.start(ours, options)
+        await using restarted = new Restarted(options)
+        await restarted.start()
         const startedMs = performance.now()
-        const { status, output } = await python([rig, '--connect', server.connectString], RUN_MS)
+        const { status, output } = await python(
+          [rig, '--connect', restarted.server.connectString],
+          RUN_MS,
+        )
         const seconds = ((performance.now() - startedMs) / 1000).toFixed(0)
-        process.stderr.write(`${name}: ${seconds} s\n`)
+        process.stderr.write(`${name}: ${seconds} s, ${restarted.count} restarts of our server\n`)
+        const { server } = restarted
         const lines = output.split('\n')
         const shown = `${output.slice(-6000)}\n${server.output}`
         expect(
@@ -78,6 +87,41 @@ describe('a system that keeps its state in our server', () => {
     )
   }
 })
+
+/** Our server, killed and started again on its directory as often as the environment says. */
+class Restarted {
+  server!: ServerProcess
+  count = 0
+  readonly #options: ServerOptions
+  readonly #ending = new AbortController()
+  #loop: Promise<void> = Promise.resolve()
+
+  constructor(options: ServerOptions) {
+    this.#options = options
+  }
+
+  async start(): Promise<void> {
+    this.server = await ServerProcess.start(ours, this.#options)
+    if (RESTART_SECONDS > 0) this.#loop = this.#run()
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#ending
+    for (;;) {
+      await delay(RESTART_SECONDS * 1000, undefined, { signal }).catch(() => {})
+      if (signal.aborted) return
+      await this.server.kill()
+      this.server = await ServerProcess.start(ours, this.#options)
+      this.count++
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ending.abort()
+    await this.#loop
+    await this.server.kill()
+  }
+}
 
 function lacking(rig: string): string | null {
   if (!existsSync(rig)) return `no ${rig}`
