@@ -143,12 +143,14 @@ describe.skipIf(noJava !== null)('Java at our server (S-4)', () => {
       'ssl.keyStore.location': path,
       'ssl.keyStore.password': '',
     })
+    await using _server = other.server
     const refused = await javaCli(CLIENT_FLAGS, other.port, 'ls /\n')
     expect(refused.out + refused.err).toMatch(/ConnectionLoss/)
     copyFileSync(fixture('renewed.pem'), path)
+    // Files are looked at once a second: our client tries until it meets the new certificate.
+    await (await secure(other.port)).close()
     const { out } = await javaCli(CLIENT_FLAGS, other.port, 'whoami\n')
     expect(out).toContain(`x509: ${CLIENT_SUBJECT}`)
-    await other.server.stop()
   })
 })
 
@@ -170,6 +172,7 @@ zk.close()
     if ('missing' in kazoo) return
     const both = { 'client.portUnification': 'true', 'ssl.clientAuth': 'want' }
     const { server, port } = await start(ours, 'kazoo', both)
+    await using _server = server
     const stores = [fixture('ca.pem'), fixture('client.pem'), fixture('client.pem')]
     const files = ['-c', PROGRAM]
     const { out, err } = await run([kazoo.python, ...files, `127.0.0.1:${port}`, ...stores])
@@ -179,7 +182,6 @@ zk.close()
     await zk.close()
     const plain = await run([kazoo.python, ...files, `127.0.0.1:${server.port}`, ...stores])
     expect(plain.out, plain.err).toContain(`data ${CLIENT_SUBJECT}`)
-    await server.stop()
   })
 })
 
