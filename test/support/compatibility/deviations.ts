@@ -79,7 +79,7 @@ export const deviations = {
   behindClose: {
     verdict: 'different',
     ours: 'What a client sends behind closeSession is not answered.',
-    apache: 'Answers a read there with UNKNOWNSESSION or not at all, as timing has it.',
+    apache: 'Answers it with SESSIONEXPIRED, with UNKNOWNSESSION or not at all, as timing has it.',
     ops: ['closeSession'],
     proof: 'test/interop/edges.test.ts',
   },
