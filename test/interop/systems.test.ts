@@ -70,7 +70,7 @@ describe('a system that keeps its state in our server', () => {
         )
         const seconds = ((performance.now() - startedMs) / 1000).toFixed(0)
         process.stderr.write(`${name}: ${seconds} s, ${restarted.count} restarts of our server\n`)
-        const { server } = restarted
+        const server = await restarted.settled()
         const lines = output.split('\n')
         const shown = `${output.slice(-6000)}\n${server.output}`
         expect(
@@ -116,10 +116,15 @@ class Restarted {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** No restart any more: the server that runs now. */
+  async settled(): Promise<ServerProcess> {
     this.#ending.abort()
     await this.#loop
-    await this.server.kill()
+    return this.server
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await (await this.settled()).kill()
   }
 }
 
