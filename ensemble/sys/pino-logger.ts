@@ -3,13 +3,14 @@
  *
  * Invariants:
  * 1. A daemon is never held up by whoever reads its log: lines are written in the background, a
- *    reader that has stopped costs lines (beyond 4 MiB), not service. A command writes at once, so
+ *    reader that has stopped costs lines (log-sink.ts), not service. A command writes at once, so
  *    that nothing is missing when it ends a moment later.
  * 2. What is pending is written at exit, and after a `fatal` line, if the reader takes it in 2 s.
  * 3. No secret is logged: values are replaced by key, at any depth; bytes show their length only.
  */
-import { destination as openDestination, pino, stdSerializers, stdTimeFunctions } from 'pino'
+import { pino, stdSerializers, stdTimeFunctions } from 'pino'
 import { redact } from './log-redaction.ts'
+import { LogSink } from './log-sink.ts'
 import type { Fields, Logger } from './logger.ts'
 import { prettyLine } from './pretty-log-line.ts'
 
@@ -36,11 +37,6 @@ export interface FlushableLogger extends Logger {
   /** Writes what is pending, now. */
   flush(): void
 }
-
-/** Bytes that wait for a reader of a daemon's log; lines beyond are lost. */
-const PENDING_BYTES_MAX = 4 * 1024 * 1024
-/** A full pipe is tried again every 100 ms. */
-const RETRIES_MAX = 20
 
 export function pinoLogger(options: PinoLoggerOptions = {}): FlushableLogger {
   const out = options.to === 'stdout' ? process.stdout : process.stderr
@@ -72,29 +68,11 @@ interface Sink {
 }
 
 function openSink(options: PinoLoggerOptions, fd: number): Sink {
-  const { write } = options
+  const { write, daemon = false } = options
   if (write !== undefined) return { write, flush() {} }
-  let retries = 0
-  const isDaemon = options.daemon === true
-  const file = openDestination({
-    fd,
-    sync: !isDaemon,
-    ...(isDaemon ? { maxLength: PENDING_BYTES_MAX } : {}),
-    retryEAGAIN: () => retries++ < RETRIES_MAX,
-  })
-  file.on('write', () => (retries = 0))
-  // A reader that is gone (EPIPE) must not end what serves.
-  file.on('error', () => {})
-  const flush = () => {
-    retries = 0
-    try {
-      file.flushSync()
-    } catch {
-      // Nobody reads; there is no other place to say so.
-    }
-  }
-  if (isDaemon) process.on('exit', flush)
-  return { write: (line) => void file.write(line), flush }
+  const sink = new LogSink(fd, { background: daemon })
+  if (daemon) process.on('exit', () => sink.flush())
+  return sink
 }
 
 class PinoLogger implements FlushableLogger {

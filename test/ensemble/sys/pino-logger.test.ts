@@ -118,3 +118,23 @@ process.stdin.on('end', () => process.exit(0)).resume()`
   const [code] = (await once(child, 'close')) as [number]
   expect(code).toBe(0)
 })
+
+test.each(['gone', 'asleep'])('a daemon ends although the reader of its log is %s', async (how) => {
+  const program = `
+import { pinoLogger } from ${JSON.stringify(MODULE)}
+const log = pinoLogger({ to: 'stdout', daemon: true })
+process.stdin.on('end', () => {
+  for (let i = 0; i < 2000; i++) log.info({ i }, 'a line of some length, to fill the pipe')
+  setImmediate(() => {
+    log.fatal({}, 'the last one')
+    process.exit(0)
+  })
+}).resume()`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program])
+  if (how === 'gone') child.stdout.destroy()
+  child.stdin.end()
+  const deadline = setTimeout(() => child.kill('SIGKILL'), 15_000)
+  const [code] = (await once(child, 'exit')) as [number | null]
+  clearTimeout(deadline)
+  expect(code).toBe(0)
+})
