@@ -341,7 +341,12 @@ export const propertyKeys = {
   'nio.sessionlessCnxnTimeout': setting(positive, 10_000, 'Ms for a connection to say who it is.'),
   'netty.advancedFlowControl.enabled': setting(flag, false, 'Flow control.', unused),
   'netty.server.outstandingHandshake.limit': setting(int(-1), -1, 'TLS handshakes at once.'),
-  'netty.server.earlyDropSecureConnectionHandshakes': setting(flag, false, 'Refuse early.'),
+  'netty.server.earlyDropSecureConnectionHandshakes': setting(
+    flag,
+    false,
+    'Handshakes beyond the limit are always refused as they come.',
+    unused,
+  ),
   clientTcpKeepAlive: setting(flag, false, 'TCP keep-alive for clients.'),
   tcpKeepAlive: setting(flag, false, 'TCP keep-alive between servers.', ensemble),
   'client.portUnification': setting(flag, false, 'clientPort takes TLS clients, too.'),
@@ -457,7 +462,7 @@ export const propertyKeys = {
   'admin.idleTimeout': setting(natural, 30_000, 'Ms after which idle connections of it close.'),
   'admin.commandURL': setting(text, '/commands', 'Path of its commands.'),
   'admin.httpVersion': setting(int(10, 11), 11, '11 is HTTP/1.1.', unused),
-  'admin.portUnification': setting(flag, false, 'It takes TLS and plain connections.'),
+  'admin.portUnification': setting(flag, false, 'It takes plain connections only.', unused),
   'admin.forceHttps': setting(flag, false, 'It takes TLS only.'),
   'admin.needClientAuth': setting(flag, false, 'It asks for a client certificate.'),
   'admin.snapshot.enabled': setting(flag, true, 'Its command snapshot.'),
@@ -476,7 +481,7 @@ export const propertyKeys = {
   'pathStats.topPathMax': setting(positive, 20, 'Paths of a report.', unused),
   'pathStats.sampleRate': setting(decimal, 0.1, 'Part of requests that is looked at.', unused),
   'jmx.log4j.disable': setting(flag, false, 'Java.', unused),
-  'fips-mode': setting(flag, true, 'TLS by the platform’s own means.'),
+  'fips-mode': setting(flag, true, 'TLS is by OpenSSL’s own means.', unused),
 } satisfies Record<string, Setting<unknown>>
 
 const tlsKeys = {
@@ -497,7 +502,7 @@ const tlsKeys = {
   crl: setting(flag, false, 'Check revocation lists.'),
   ocsp: setting(flag, false, 'Ask for revocation.'),
   clientAuth: setting(choice('need', 'want', 'none'), 'need', 'Client certificates.'),
-  handshakeDetectionTimeoutMillis: setting(positive, 5000, 'Ms to tell TLS from plain.'),
+  handshakeDetectionTimeoutMillis: setting(positive, 5000, 'Ms to tell TLS from plain.', unused),
 }
 
 /** `zookeeper.ssl.KEY`: connections of clients. */
