@@ -116,10 +116,7 @@ export class ClientConnection implements ConnectionHandlers {
       if (kind !== 'zookeeper') return this.#answerStray(kind)
     }
     this.#cut(bytes)
-    // What was answered at once leaves at once, while it is in the cache and its buffer is needed by
-    // one link only; what waits for the disk leaves with its batch.
-    if (this.link.hasReplies) this.flush()
-    else this.updateFlow()
+    this.updateFlow()
   }
 
   /** Goes on with the frames that are there, and with those in `bytes`. */
