@@ -80,9 +80,21 @@ export function digestScheme(
       return ids
     },
     matches: (own, inAcl) => own === inAcl,
-    // As Java splits: empty parts at the end do not count.
-    isValid: (id) => id.replace(/:+$/, '').split(':').length === 2,
+    isValid: isDigestId,
   }
+}
+
+/**
+ * Two parts around a colon, as Java splits: empty parts at the end do not count. By hand: a pattern
+ * for the colons at the end tries each colon of the text, and clients choose that text (S-12).
+ */
+function isDigestId(id: string): boolean {
+  let end = id.length
+  while (end > 0 && id[end - 1] === ':') end--
+  const colon = id.indexOf(':')
+  if (colon < 0 || colon >= end) return false
+  const next = id.indexOf(':', colon + 1)
+  return next < 0 || next >= end
 }
 
 /**

@@ -80,8 +80,15 @@ function attributeText(pair: Buffer): string | null {
 
 function escaped(value: string): string {
   const plain = value.replace(/[,=+<>#;"\\]/g, '\\$&').replaceAll('\0', '\\00')
-  const blanks = /^[ \r]*|[ \r]*$/g
-  return plain.replace(blanks, (run) => run.replace(/[ \r]/g, '\\$&'))
+  let [start, end] = [0, plain.length]
+  while (start < end && isBlank(plain[start])) start++
+  while (end > start && isBlank(plain[end - 1])) end--
+  const shown = (blanks: string): string => blanks.replace(/[ \r]/g, '\\$&')
+  return shown(plain.slice(0, start)) + plain.slice(start, end) + shown(plain.slice(end))
+}
+
+function isBlank(character: string | undefined): boolean {
+  return character === ' ' || character === '\r'
 }
 
 /** Whether Java would take `text` for a name: `new X500Principal(text)`. */

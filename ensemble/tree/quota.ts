@@ -42,7 +42,9 @@ export function readQuota(data: Buffer | null): QuotaNumbers | null {
   for (const pair of pairs) {
     const [key, digits] = javaSplit(pair, /=/)
     if (key === undefined || digits === undefined) return null
-    const value = digits === '' ? -1n : /^[+-]?\d+$/.test(digits) ? BigInt(digits) : null
+    // As many zeros as there are, but no more digits than a long has: a megabyte of them takes long.
+    const number = /^([+-]?)0*(\d{1,19})$/.exec(digits)
+    const value = digits === '' ? -1n : number && BigInt(`${number[1]}${number[2]}`)
     if (value === null || value > LONG_MAX || value < ~LONG_MAX) return null
     if (Object.hasOwn(numbers, key)) numbers[key as keyof QuotaNumbers] = Number(value) // just checked
   }

@@ -153,6 +153,9 @@ test.each([
   ['=', null],
   ['nonsense', null],
   ['count=9223372036854775808', null],
+  ['count=-9223372036854775809', null],
+  [`count=${'0'.repeat(30)}7`, { count: 7 }],
+  ['count=-7', { count: -7 }],
 ])('the text %j is read as Java reads it', (text, numbers) => {
   const none = { count: -1, bytes: -1, countHardLimit: -1, byteHardLimit: -1 }
   expect(readQuota(Buffer.from(text))).toEqual(numbers === null ? null : { ...none, ...numbers })
