@@ -15,8 +15,16 @@ const figure = (bound: number): Goal => ({ of: 'figure', atMost: bound })
 
 /** By the name of the row. A row that nobody set a goal for shall not be worse than Apache's. */
 const GOALS: Readonly<Record<string, Goal | null>> = {
+  'get 20x50': atLeast(10),
+  'set 20x50': atLeast(4),
+  'mix 90/10 20x50': atLeast(6),
+  'create 20x50': atLeast(4),
+  'get 200x1': atLeast(1.5),
+  'set 200x1': atLeast(1.5),
+  'set 1x1 p50': atMost(0.8),
   'start to first answer': figure(150),
   'resident, idle': atMost(1 / 3),
+  'heap + external a node': atMost(1 / 2),
   'restart with a million nodes': atMost(1 / 2),
   // It says that the two rows after it were measured while snapshots were taken.
   'snapshots taken meanwhile': null,

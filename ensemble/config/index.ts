@@ -3,6 +3,7 @@ export { enforcedSchemesOf, schemesOf } from './auth-relations.ts'
 export { DIGEST_LOGIN_MODULE, parseJaas, usersOf, type Jaas, type JaasEntry } from './jaas.ts'
 export { nearest, type Problem } from './problem.ts'
 export { parseProperties } from './properties.ts'
+export { placeOf } from './relations.ts'
 export { parseSaslUsers } from './sasl-users.ts'
 export type { Members, ServerAddress, ServerLine, ServerRole } from './server-lines.ts'
 export {

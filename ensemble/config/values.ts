@@ -35,6 +35,12 @@ export const natural = int(0)
 export const port = int(1, 65535)
 export const portOrOff = int(0, 65535)
 
+/** A port; 0 stands for none. */
+export const portOrNone: Parse<number | null> = (text) => {
+  const outcome = portOrOff(text)
+  return 'value' in outcome && outcome.value === 0 ? { value: null } : outcome
+}
+
 export const decimal: Parse<number> = (text) => {
   const value = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text) ? Number(text) : Number.NaN
   return Number.isFinite(value) ? { value } : { expected: 'a number' }

@@ -17,7 +17,7 @@ import {
   intOrNone,
   long,
   natural,
-  port,
+  portOrNone,
   portOrOff,
   positive,
   text,
@@ -39,6 +39,16 @@ export interface Setting<T> {
   readonly isForEnsembles?: boolean
   /** Never shown: not in problems, not by `conf`. */
   readonly isSecret?: boolean
+}
+
+/** Of our own switches, which a person sets by hand; they are no keys of a file. */
+function switchOf<T, F extends T | null>(
+  flag: string,
+  parse: Parse<T>,
+  fallback: F,
+  help: string,
+): Setting<T | F> {
+  return setting(parse, fallback, help, { flag })
 }
 
 type Options = Pick<Setting<unknown>, 'flag' | 'isUnused' | 'isForEnsembles' | 'isSecret'>
@@ -78,9 +88,9 @@ const secret = { isSecret: true } as const
 export const fileKeys = {
   dataDir: setting(text, null, 'Directory of snapshots, myid and epoch files. Required.'),
   dataLogDir: setting(text, null, 'Directory of the transaction log; dataDir when absent.'),
-  clientPort: setting(port, null, 'Port for clients; without one, no clients are served.'),
+  clientPort: setting(portOrNone, null, 'Port for clients; without one, no clients are served.'),
   clientPortAddress: setting(host, null, 'Address that clientPort binds to; all when absent.'),
-  secureClientPort: setting(port, null, 'Port for clients over TLS.'),
+  secureClientPort: setting(portOrNone, null, 'Port for clients over TLS.'),
   secureClientPortAddress: setting(host, null, 'Address that secureClientPort binds to.'),
   observerMasterPort: setting(
     portOrOff,
@@ -133,7 +143,11 @@ export const fileKeys = {
   syncEnabled: setting(flag, true, 'Observers write a log and snapshots.', ensemble),
   dynamicConfigFile: setting(text, null, 'File with the server list that reconfig changes.'),
   'autopurge.snapRetainCount': setting(int(0), 3, 'Snapshots kept by the purge; at least 3.'),
-  'autopurge.purgeInterval': setting(natural, 0, 'Hours between purges; an explicit 0 is off.'),
+  'autopurge.purgeInterval': setting(
+    natural,
+    0,
+    'Hours between purges; 0 is off. Not given: after each snapshot, in directories that we created.',
+  ),
   'autopurge.schedule': setting(
     cron,
     null,
@@ -482,6 +496,36 @@ export const propertyKeys = {
   'pathStats.sampleRate': setting(decimal, 0.1, 'Part of requests that is looked at.', unused),
   'jmx.log4j.disable': setting(flag, false, 'Java.', unused),
   'fips-mode': setting(flag, true, 'TLS is by OpenSSL’s own means.', unused),
+  'howdah.acceptDamagedLog': switchOf(
+    'howdah.acceptDamagedLog',
+    flag,
+    false,
+    'Ours: start on a damaged log, and give up what follows the damage.',
+  ),
+  'howdah.sessionPasswords': switchOf(
+    'howdah.sessionPasswords',
+    choice('secret', 'apache'),
+    'secret',
+    'Ours: apache makes session passwords as Apache does, from the id alone.',
+  ),
+  'howdah.maxAuthIds': switchOf(
+    'howdah.maxAuthIds',
+    natural,
+    null,
+    'Ours: ids that one connection may have proven; 128.',
+  ),
+  'howdah.maxWatches': switchOf(
+    'howdah.maxWatches',
+    natural,
+    null,
+    'Ours: paths that one connection may watch; 0 and unset: as many as it likes.',
+  ),
+  'howdah.maxEphemerals': switchOf(
+    'howdah.maxEphemerals',
+    natural,
+    null,
+    'Ours: ephemerals that one session may have; 0 and unset: as many as it likes.',
+  ),
 } satisfies Record<string, Setting<unknown>>
 
 const tlsKeys = {

@@ -78,18 +78,19 @@ export const knownKeys: ReadonlyMap<string, Known> = new Map([
   ...table(fileKeys, '', () => null),
   ...table(propertyKeys, '', (key, { flag }) => flag ?? `zookeeper.${key}`),
   ...table(clientTlsKeys, 'ssl.', (key) => `zookeeper.${key}`),
-  ...table(quorumTlsKeys, 'ssl.quorum.', (key) => `zookeeper.${key}`),
+  ...table(quorumTlsKeys, 'ssl.quorum.', (key) => `zookeeper.${key}`, { isForEnsembles: true }),
 ])
 
 function table(
   settings: Readonly<Record<string, Setting<unknown>>>,
   prefix: string,
   propertyOf: (key: string, setting: Setting<unknown>) => string | null,
+  all: Partial<Setting<unknown>> = {},
 ): [string, Known][] {
   return Object.entries(settings).map(([name, setting]) => {
     const key = prefix + name
     const known = {
-      setting,
+      setting: { ...setting, ...all },
       property: propertyOf(key, setting),
       isInFile: setting.flag === undefined,
     }
@@ -173,6 +174,11 @@ function readFlags(
       assign(key, setting, value, place, values, problems)
       origins.set(key, 'flag')
       if (setting.isUnused === true) notes.push({ ...place, what: `-D${name} has no effect here` })
+    } else if (name.startsWith(OUR_PREFIX)) {
+      // No other program has such a property: it is one of ours, misspelt.
+      const what = Object.hasOwn(fileKeys, name) ? 'is read from the file only' : 'is not known'
+      const suggestion = nearest(name, byProperty.keys())
+      problems.push({ ...place, what: `-D${name} ${what}`, suggestion })
     } else if (name.startsWith('zookeeper.')) {
       const rest = name.slice('zookeeper.'.length)
       if (assignNamed(rest, value, named)) {
@@ -185,6 +191,8 @@ function readFlags(
     }
   }
 }
+
+const OUR_PREFIX = 'howdah.'
 
 /** Properties of which Apache reads the name without `zookeeper.` as well. */
 const ALIASED: ReadonlySet<string> = new Set([
@@ -206,7 +214,8 @@ function readEntry(
   const { key, value, line, column } = entry
   const known = knownKeys.get(key)
   if (known !== undefined && !known.isInFile) {
-    const what = `${key} has no effect in the file, as with Apache: give it as -D${known.property}`
+    const where = key.startsWith(OUR_PREFIX) ? '' : ', as with Apache'
+    const what = `${key} has no effect in the file${where}: give it as -D${known.property}`
     notes.push({ file, line, column, what })
   } else if (known !== undefined) {
     const place = { file, line: entry.valueLine, column: entry.valueColumn }

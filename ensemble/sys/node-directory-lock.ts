@@ -5,9 +5,10 @@
  * inode: the kernel frees it when its owner ends, however it ends, so it is never stale. Elsewhere, and
  * between containers, it protects from nothing.
  */
-import { mkdir, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { sha1 } from './hash.ts'
+import { makeDirectories } from './node-file-system.ts'
 
 /**
  * Locks a directory, which is made if it is missing, or one use of it by name.
@@ -18,7 +19,7 @@ export async function lockDirectory(
   directory: string,
   use = '',
 ): Promise<(() => Promise<void>) | null> {
-  await mkdir(directory, { recursive: true })
+  await makeDirectories(directory)
   if (process.platform !== 'linux') return async () => {}
   const found = await stat(directory)
   const server = createServer((socket) => socket.destroy())

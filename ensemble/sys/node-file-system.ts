@@ -1,6 +1,7 @@
 /** Files by node:fs. Each call is one hop through the thread pool; no call blocks the event loop. */
 import { constants, promises as fs } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import type { File, FileSystem } from './file-system.ts'
 
 const { O_CREAT, O_DSYNC, O_EXCL, O_RDONLY, O_RDWR } = constants
@@ -33,7 +34,7 @@ export const nodeFileSystem: FileSystem = {
   rename: (source, target) => fs.rename(source, target),
   unlink: (path) => fs.unlink(path),
   async makeDirectory(path) {
-    await fs.mkdir(path, { recursive: true })
+    await makeDirectories(path)
   },
   async syncDirectory(path) {
     const directory = await fs.open(path, O_RDONLY)
@@ -47,6 +48,20 @@ export const nodeFileSystem: FileSystem = {
     const space = await fs.statfs(path)
     return space.bavail * space.bsize
   },
+}
+
+/** Not Node's own recursion: where a parent cannot be made (below /proc, say) that never ends. */
+export async function makeDirectories(path: string): Promise<void> {
+  try {
+    await fs.mkdir(path)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST' && (await fs.stat(path)).isDirectory()) return
+    const parent = dirname(path)
+    if (code !== 'ENOENT' || parent === path) throw error
+    await makeDirectories(parent)
+    await fs.mkdir(path)
+  }
 }
 
 class NodeFile implements File {

@@ -183,7 +183,7 @@ test('server: JSON lines, SIGTERM ends it with 0', async () => {
   const path = zooCfg('zoo.cfg', [
     'tickTime=500',
     `dataDir=${join(directory, 'own')}`,
-    'clientPort=0',
+    'clientPort=none',
     'clientPortAddress=127.0.0.1',
   ])
   const refused = await run(['server', path], () => {})
@@ -191,7 +191,7 @@ test('server: JSON lines, SIGTERM ends it with 0', async () => {
     status: 2,
     out: '',
     err:
-      `${path}:3:12: clientPort: got 0, expected a whole number from 1 to 65535\n` +
+      `${path}:3:12: clientPort: got none, expected a whole number from 0 to 65535\n` +
       `${path}:4:1: clientPortAddress without clientPort: expected clientPort=PORT\n`,
   })
   writeFileSync(
@@ -254,6 +254,30 @@ test('check --explain tells of a key of zoo.cfg what it does, its default, and i
   expect(unknown.err).toContain('did you mean "snapCount"?')
 })
 
+test('check names the file and the line of what is missing, or not available (X-11)', async () => {
+  const base = [`dataDir=${directory}`, 'clientPort=2181']
+  const checked = async (...lines: string[]): Promise<string> => {
+    const path = zooCfg('places.cfg', [...base, ...lines])
+    const { out } = await howdah('check', path)
+    return out.replaceAll(path, 'FILE')
+  }
+  expect(await checked('secureClientPort=2182', 'ssl.clientAuth=none')).toContain(
+    'FILE: ssl.keyStore.location is missing',
+  )
+  const two = ['initLimit=5', 'syncLimit=5', 'server.1=a:1:2', 'server.2=b:1:2']
+  expect(await checked(...two)).toContain('FILE:6:1: an ensemble of several servers is not')
+  expect(await checked('dynamicConfigFile=/none')).toBe(
+    'FILE:3:1: dynamicConfigFile cannot be read (ENOENT): got /none\n1 problem\n',
+  )
+  expect(await checked('metricsProvider.className=a.B')).toContain('FILE:3:1: a Java class that')
+  const prometheus = 'org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider'
+  expect(
+    await checked(`metricsProvider.className=${prometheus}`, 'metricsProvider.httpPort=7OOO'),
+  ).toContain('FILE:4:1: metricsProvider.httpPort: got 7OOO, expected')
+  const portless = zooCfg('portless.cfg', [`dataDir=${directory}`, 'clientPort=0'])
+  expect((await howdah('check', portless)).out).toContain('no client can connect')
+})
+
 test('server: a data directory that cannot be used ends it with 3, a taken port with 1, in one line', async () => {
   const blocked = join(directory, 'blocked')
   writeFileSync(blocked, 'a file')
@@ -262,6 +286,15 @@ test('server: a data directory that cannot be used ends it with 3, a taken port 
   const bad = await run(['server', zooCfg('bad.cfg', [...base, `dataDir=${blocked}`])], () => {})
   expect(bad.status).toBe(3)
   expect(bad.err).toMatch(/^howdah server: .*blocked.*\n$/)
+  // Node's own recursion never ends there.
+  if (process.platform === 'linux') {
+    const proc = await run(
+      ['server', zooCfg('proc.cfg', [...base, 'dataDir=/proc/none/x'])],
+      () => {},
+    )
+    expect(proc.status).toBe(3)
+    expect(proc.err).toMatch(/^howdah server: .*\/proc\/none.*\n$/)
+  }
   const taken = [
     'tickTime=500',
     `clientPort=${server.clientPort}`,
@@ -271,6 +304,16 @@ test('server: a data directory that cannot be used ends it with 3, a taken port 
   const second = await run(['server', zooCfg('taken.cfg', taken)], () => {})
   expect(second.status).toBe(1)
   expect(second.err).toMatch(/^howdah server: cannot listen at .*EADDRINUSE.*\n$/)
+  const nowhere = [...base.slice(0, 2), `dataDir=${join(directory, 'nowhere')}`]
+  for (const [address, said] of [
+    ['192.0.2.1', /EADDRNOTAVAIL\): this machine does not have that address\n$/],
+    ['no-such-host.invalid', /cannot listen at no-such-host.invalid \(E.*no address is known.*\n$/],
+  ] as const) {
+    const path = zooCfg('nowhere.cfg', [...nowhere, `clientPortAddress=${address}`])
+    const third = await run(['server', path], () => {})
+    expect(third.status).toBe(1)
+    expect(third.err).toMatch(said)
+  }
 })
 
 test('a closed stdout ends a command with 1 and one line (X-12)', async () => {

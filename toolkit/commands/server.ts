@@ -8,6 +8,12 @@ import { storeProblems } from '../setup/server-tls.ts'
 /** Source: ExitCode, 3.9.5. */
 const ServerExit = { done: 0, unexpected: 1, configuration: 2, dataDirectory: 3 } as const
 
+const LISTEN_ADVICE: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'is a server running there already?',
+  EADDRNOTAVAIL: 'this machine does not have that address',
+  EACCES: 'this user may not listen there: take a port from 1024 on',
+}
+
 export async function run(args: Arguments, io: Io): Promise<number> {
   const file = await read(args, io)
   const { settings, notes } = file
@@ -58,14 +64,20 @@ async function read(args: Arguments, io: Io): Promise<ServerFile> {
 function startError(thrown: unknown, { settings, placeOf }: ServerFile): Error {
   const error = storeProblems(thrown, placeOf)
   if (!(error instanceof Error)) return new Error(String(error))
-  const { code, syscall } = error as NodeJS.ErrnoException
+  const { code, syscall, hostname } = error as NodeJS.ErrnoException & { hostname?: string }
   if (error.name === 'StoreError') {
     return new CommandError(error.message, ServerExit.dataDirectory, { cause: error })
   }
   if (syscall === 'listen') {
     const { address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number }
     const where = `${address ?? settings.clientPortAddress}:${port ?? settings.clientPort}`
-    const what = `cannot listen at ${where} (${code}): is a server running there already?`
+    const advice = code === undefined ? undefined : LISTEN_ADVICE[code]
+    const what = `cannot listen at ${where} (${code})${advice === undefined ? '' : `: ${advice}`}`
+    return new CommandError(what, ServerExit.unexpected, { cause: error })
+  }
+  if (syscall === 'getaddrinfo') {
+    const name = printable(hostname ?? settings.clientPortAddress ?? '')
+    const what = `cannot listen at ${name} (${code}): no address is known for that name`
     return new CommandError(what, ServerExit.unexpected, { cause: error })
   }
   if (code !== undefined) {

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import {
   parseServerArguments,
   parseZooCfg,
+  placeOf,
   type ParsedZooCfg,
   type Settings,
 } from '../../ensemble/config/index.ts'
@@ -46,67 +47,83 @@ export function isYaml(path: string): boolean {
 export function readServerFile(words: readonly string[], options: ServerFileOptions): ServerFile {
   const [first = ''] = words
   const flags = flagsOf(options)
-  if (words.length > 1) return finished(parseServerArguments(words, flags), options)
+  if (words.length > 1) return finished(parseServerArguments(words, flags), 'arguments')
   const text = readFileSync(first, 'utf8')
   const parsed = parseZooCfg(text, first, { flags })
   const { dynamicConfigFile } = parsed.settings
-  if (dynamicConfigFile === null) return finished(parsed, options, text)
-  const dynamic = { text: readFileSync(dynamicConfigFile, 'utf8'), file: dynamicConfigFile }
-  return finished(parseZooCfg(text, first, { flags, dynamic }), options, text)
+  if (dynamicConfigFile === null) return finished(parsed, first, text)
+  const dynamic = { text: readDynamicFile(parsed, first), file: dynamicConfigFile }
+  return finished(parseZooCfg(text, first, { flags, dynamic }), first, text)
 }
 
-/** @throws SetUpError with every problem */
+/** @throws SetUpError which names the line that names the file */
+function readDynamicFile({ settings, origins }: ParsedZooCfg, file: string): string {
+  const got = settings.dynamicConfigFile ?? ''
+  try {
+    return readFileSync(got, 'utf8')
+  } catch (error) {
+    const { code = String(error) } = error as NodeJS.ErrnoException
+    const place = placeOf('dynamicConfigFile', file, origins)
+    throw new SetUpError([{ ...place, what: `dynamicConfigFile cannot be read (${code})`, got }])
+  }
+}
+
+/**
+ * @param file named where something is missing
+ * @throws SetUpError with every problem
+ */
 export function finished(
   parsed: ParsedZooCfg,
-  options: ServerFileOptions,
+  file: string,
   text: string | null = null,
 ): ServerFile {
-  const problems = [...parsed.problems, ...unavailable(parsed)]
+  const problems = [...parsed.problems, ...unavailable(parsed, file)]
   const notes = [...parsed.notes]
   const auth = authSettingsOf(parsed, problems, notes)
   const tls = clientTlsOf(parsed, problems, notes)
+  const metrics = metricsSettingsOf(parsed, file, problems, notes)
+  const isReachable = [parsed.settings, ...parsed.settings.members.servers].some(
+    ({ clientPort }) => clientPort !== null,
+  )
+  if (!isReachable && parsed.settings.secureClientPort === null) {
+    const what = 'neither clientPort nor secureClientPort: no client can connect'
+    notes.push({ file, line: 0, column: 0, what })
+  }
   if (problems.length > 0) throw new SetUpError(problems)
   return {
     settings: {
-      ...serverSettingsOf(
-        parsed.settings,
-        allProperties(options),
-        (key) => parsed.origins.get(key) !== 'default',
-      ),
+      ...serverSettingsOf(parsed.settings, (key) => parsed.origins.get(key) !== 'default'),
       auth,
       tls,
       admin: adminSettingsOf(parsed),
-      metrics: metricsSettingsOf(parsed),
+      metrics,
       systemProperties: systemPropertiesOf(parsed),
       initialConfiguration: text,
     },
     notes,
-    placeOf: (key) => {
-      const origin = parsed.origins.get(key)
-      const isPlaced = typeof origin === 'object'
-      if (isPlaced) return { file: origin.file, line: origin.line, column: 1 }
-      return { file: origin === 'flag' ? '-D' : 'the configuration', line: 0, column: 0 }
-    },
+    placeOf: (key) => placeOf(key, file, parsed.origins),
   }
 }
 
 /** What a file may ask for that nothing is behind yet, where serving without it would mislead. */
-function unavailable({ settings, origins }: ParsedZooCfg): Problem[] {
+function unavailable({ settings, origins }: ParsedZooCfg, file: string): Problem[] {
   const problems: Problem[] = []
   const refuse = (key: string, what: string): void => {
-    const origin = origins.get(key)
-    const isPlaced = typeof origin === 'object'
     problems.push({
-      file: isPlaced ? origin.file : 'the configuration',
-      line: isPlaced ? origin.line : 1,
-      column: 1,
+      ...placeOf(key, file, origins),
       what: `${what} is not available yet`,
       got: key,
     })
   }
   const { servers } = settings.members
-  const isAlone = servers.length <= 1 && settings.standaloneEnabled
-  if (!isAlone) refuse('server', 'an ensemble of several servers')
+  if (servers.length > 1) {
+    const { sid, line, column } = servers[1]!
+    const what = 'an ensemble of several servers is not available yet'
+    const place = { file: settings.dynamicConfigFile ?? file, line, column }
+    problems.push({ ...place, what, got: `server.${sid}` })
+  } else if (!settings.standaloneEnabled) {
+    refuse('standaloneEnabled', 'an ensemble, which standaloneEnabled=false asks for,')
+  }
   if (settings.emulate353TTLNodes) refuse('emulate353TTLNodes', 'the marks of TTL nodes of 3.5.3')
   if (adminSettingsOf({ settings, origins, problems, notes: [] }) !== null) {
     if (settings['admin.forceHttps']) refuse('admin.forceHttps', 'HTTPS of the admin server')
@@ -119,7 +136,6 @@ function unavailable({ settings, origins }: ParsedZooCfg): Problem[] {
 /** From Apache's names and units to ours. */
 export function serverSettingsOf(
   settings: Settings,
-  properties: ReadonlyMap<string, string> = new Map(),
   isGiven: (key: string) => boolean = () => false,
 ): GivenSettings {
   const [own] = settings.members.servers
@@ -156,7 +172,7 @@ export function serverSettingsOf(
     skipAcl: settings.skipACL,
     reconfigEnabled: settings.reconfigEnabled,
     enforceQuota: settings.enforceQuota,
-    limits: limitSettingsOf(settings, properties),
+    limits: limitSettingsOf(settings),
     containerCheckIntervalMs: settings['znode.container.checkIntervalMs'],
     containersPerMinute: settings['znode.container.maxPerMinute'],
     containerNeverUsedMs: settings['znode.container.maxNeverUsedIntervalMs'],
@@ -174,9 +190,8 @@ export function serverSettingsOf(
       : null,
     clientKeepAlive: settings.clientTcpKeepAlive,
     retention: retentionOf(settings, isGiven),
-    // Ours: decisions of a person, so on the command line only.
-    acceptDamagedLog: properties.get('howdah.acceptDamagedLog') === 'true',
-    sessionPasswords: properties.get('howdah.sessionPasswords') === 'apache' ? 'apache' : 'secret',
+    acceptDamagedLog: settings['howdah.acceptDamagedLog'],
+    sessionPasswords: settings['howdah.sessionPasswords'],
   }
 }
 
@@ -197,14 +212,4 @@ export function flagsOf({ env, properties }: ServerFileOptions): string {
   return [env['SERVER_JVMFLAGS'], env['JVMFLAGS'], ...given]
     .filter((word) => word !== undefined && word !== '')
     .join(' ')
-}
-
-/** `-D` words of SERVER_JVMFLAGS and JVMFLAGS, under those of the command line. */
-export function allProperties(options: ServerFileOptions): Map<string, string> {
-  const result = new Map<string, string>()
-  for (const word of flagsOf(options).split(/\s+/)) {
-    const match = /^-D([^=]+)=(.*)$/s.exec(word)
-    if (match !== null) result.set(match[1] ?? '', match[2] ?? '')
-  }
-  return result
 }

@@ -5,11 +5,12 @@
  * Apache's admin server is on, at all addresses. Ours is on once a key `admin.*` is given, and on
  * loopback unless `admin.serverAddress` is (S-18, docs/decisions/0012-admin-off-or-loopback.md).
  */
-import { knownKeys, type ParsedZooCfg } from '../../ensemble/config/index.ts'
+import { knownKeys, placeOf, type ParsedZooCfg, type Problem } from '../../ensemble/config/index.ts'
 import type { AdminSettings, MetricsSettings } from '../../ensemble/server/index.ts'
 
 const LOOPBACK = '127.0.0.1'
 const PROMETHEUS = 'org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider'
+const IN_MEMORY = 'org.apache.zookeeper.metrics.impl.DefaultMetricsProvider'
 const PROMETHEUS_PORT = 7000
 const MICROSECONDS = 1000
 
@@ -34,9 +35,27 @@ export function adminSettingsOf({ settings, origins }: ParsedZooCfg): AdminSetti
 }
 
 /** null: metrics are for `mntr` and administration only. */
-export function metricsSettingsOf({ settings }: ParsedZooCfg): MetricsSettings | null {
-  if (settings['metricsProvider.className'] !== PROMETHEUS) return null
+export function metricsSettingsOf(
+  { settings, origins }: ParsedZooCfg,
+  file: string,
+  problems: Problem[],
+  notes: Problem[],
+): MetricsSettings | null {
+  const className = settings['metricsProvider.className']
+  if (className !== PROMETHEUS) {
+    const what =
+      'a Java class that cannot be loaded here: metrics are in mntr and at the admin server'
+    const place = placeOf('metricsProvider.className', file, origins)
+    if (className !== IN_MEMORY)
+      notes.push({ ...place, what, got: className, expected: PROMETHEUS })
+    return null
+  }
   const { httpHost, httpPort, exportJvmInfo } = settings.metricsProvider
+  if (httpPort !== undefined && !(/^\d{1,5}$/.test(httpPort) && Number(httpPort) <= 65_535)) {
+    const place = placeOf('metricsProvider.httpPort', file, origins)
+    const expected = 'a whole number from 0 to 65535'
+    problems.push({ ...place, what: 'metricsProvider.httpPort', got: httpPort, expected })
+  }
   return {
     host: httpHost ?? '0.0.0.0',
     port: httpPort === undefined ? PROMETHEUS_PORT : Number(httpPort),

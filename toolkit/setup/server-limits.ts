@@ -1,15 +1,10 @@
-/**
- * Bounds on what clients may ask, from Apache's keys; and from `-D` words, for those that are ours.
- */
+/** Bounds on what clients may ask, from Apache's keys and from switches of ours. */
 import type { Settings } from '../../ensemble/config/index.ts'
 import type { LimitSettings } from '../../ensemble/server/index.ts'
 
 type Throttle = LimitSettings['connectionThrottle']
 
-export function limitSettingsOf(
-  settings: Settings,
-  properties: ReadonlyMap<string, string>,
-): Partial<LimitSettings> {
+export function limitSettingsOf(settings: Settings): Partial<LimitSettings> {
   const { largeRequestThreshold } = settings
   return {
     connectionThrottle: connectionThrottleOf(settings),
@@ -21,15 +16,15 @@ export function limitSettingsOf(
     // Apache's log says so of 0, and goes on without.
     largeRequestBytes: largeRequestThreshold === 0 ? -1 : largeRequestThreshold,
     largeRequestsBytesMax: settings.largeRequestMaxBytes,
-    ...ours('authIdsMax', properties.get('howdah.maxAuthIds')),
-    ...ours('watchesMax', properties.get('howdah.maxWatches')),
-    ...ours('ephemeralsMax', properties.get('howdah.maxEphemerals')),
+    ...ours('authIdsMax', settings['howdah.maxAuthIds']),
+    ...ours('watchesMax', settings['howdah.maxWatches']),
+    ...ours('ephemeralsMax', settings['howdah.maxEphemerals']),
   }
 }
 
-/** A limit that is ours alone; what is no number leaves it as it is. */
-function ours(key: keyof LimitSettings, text: string | undefined): Partial<LimitSettings> {
-  return text !== undefined && /^\d{1,9}$/.test(text) ? { [key]: Number(text) } : {}
+/** A limit that is ours alone; nothing said leaves it as it is. */
+function ours(key: keyof LimitSettings, given: number | null): Partial<LimitSettings> {
+  return given === null ? {} : { [key]: given }
 }
 
 /** With weights, tokens are meant for new sessions, which take several each. */

@@ -58,7 +58,12 @@ export function readYamlServer(
   }
   const problems = redacted(parsed.problems.map(place), secrets)
   const notes = redacted(parsed.notes.map(place), secrets)
-  const finishedFile = finished({ ...parsed, problems, notes }, options, text)
+  const given = [...parsed.origins].map(([key, origin]) => {
+    const path = typeof origin === 'object' ? (lines[origin.line - 1]?.path ?? own) : null
+    if (path === null) return [key, origin] as const
+    return [key, locate({ path, what: '' }, file, origins)] as const
+  })
+  const finishedFile = finished({ ...parsed, problems, notes, origins: new Map(given) }, file, text)
   const { settings } = finishedFile
   // Values that came from `${…}` are shown to nobody, whatever their key is called (S-16).
   const hide = (shown: string): string => withoutSecrets(shown, secrets)

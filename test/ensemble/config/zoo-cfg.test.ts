@@ -148,7 +148,7 @@ weight.1=2
       maxClientCnxns: 0,
     })
     expect(parseServerArguments(['x', '/d']).problems.map(shown)).toEqual([
-      'arguments:1:12 clientPort got x expected a whole number from 1 to 65535',
+      'arguments:1:12 clientPort got x expected a whole number from 0 to 65535',
     ])
   })
 })
@@ -257,7 +257,7 @@ describe('X-11: what stops a start, with file, line, what was found and expected
     ],
     [
       'dataDir=/d\nclientPort=65536',
-      ['zoo.cfg:2:12 clientPort got 65536 expected a whole number from 1 to 65535'],
+      ['zoo.cfg:2:12 clientPort got 65536 expected a whole number from 0 to 65535'],
     ],
     [
       'dataDir=/d\nreconfigEnabled=yes',

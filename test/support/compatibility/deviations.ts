@@ -206,6 +206,18 @@ export const deviations = {
       'Loads the class; goes on without it when that fails. Has Kerberos. Starts with an unknown hash, and fails at each use of it.',
     proof: 'test/toolkit/setup/server-auth.test.ts',
   },
+  noAudit: {
+    verdict: 'different',
+    ours: 'There is no audit log and there are no statistics of paths: `audit.enable` and `pathStats.enabled` change nothing, as a warning at the start says.',
+    apache: 'Writes a line for every change, with who asked for it, when told to.',
+    proof: 'test/toolkit/setup/server-http.test.ts',
+  },
+  plainAdmin: {
+    verdict: 'different',
+    ours: 'The admin server speaks HTTP only: a server whose `admin.*` keys ask for TLS does not start.',
+    apache: 'Takes TLS there, with the key store of the ports between servers.',
+    proof: 'test/toolkit/setup/server-http.test.ts',
+  },
   clientFips: {
     verdict: 'different',
     ours: '`howdah cli` logs in by DIGEST-MD5 whatever `fips-mode` says, and ends where it cannot log in.',

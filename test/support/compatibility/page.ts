@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { commands } from '../../../ensemble/admin/commands.ts'
 import { fourLetterWords } from '../../../ensemble/admin/four-letter-words.ts'
-import { fileKeys, propertyKeys, type Setting } from '../../../ensemble/config/zoo-cfg-keys.ts'
+import { knownKeys, type Setting } from '../../../ensemble/config/index.ts'
 import { Code } from '../../../ensemble/protocol/error-codes.ts'
 import { opTable } from '../../../ensemble/protocol/op-table.ts'
 import { leastCoverage, leastCoverageOfOthers } from '../../interop/differential/least-coverage.ts'
@@ -148,10 +148,9 @@ function commandRows(): string[][] {
 }
 
 function configurationRows(): string[][] {
-  const keys: readonly (readonly [string, Setting<unknown>])[] = [
-    ...Object.entries(fileKeys),
-    ...Object.entries(propertyKeys),
-  ]
+  const keys: readonly (readonly [string, Setting<unknown>])[] = [...knownKeys]
+    .filter(([name]) => !name.startsWith('howdah.'))
+    .map(([name, { setting }]) => [name, setting])
   const idle = keys.filter(([, { isUnused }]) => isUnused === true)
   const between = keys.filter(
     ([, { isForEnsembles, isUnused }]) => isForEnsembles === true && isUnused !== true,
@@ -165,7 +164,7 @@ function configurationRows(): string[][] {
       '',
     ],
     [
-      'accepted with a note: it tunes threads, caches or classes of Java that are not here',
+      'accepted with a note: it tunes threads, caches or classes of Java that are not here, or an audit log (no-audit)',
       String(idle.length),
       idle.map(([name]) => code(name)).join(', '),
     ],

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
+import { parseZooCfg } from '../../../ensemble/config/index.ts'
 import { readServerFile, type GivenSettings } from '../../../toolkit/setup/server-file.ts'
 import { readYamlServerFile } from '../../../toolkit/setup/server-yaml.ts'
 
@@ -37,8 +38,19 @@ test('there is no admin server unless a key or property asks for it (S-18)', () 
   expect(read('', { 'zookeeper.admin.serverAddress': '0.0.0.0' }).admin?.address).toBe('0.0.0.0')
 })
 
-test('TLS of the admin server is refused rather than left out', () => {
-  expect(() => read('admin.forceHttps=true\n')).toThrow(/HTTPS of the admin server/)
+test.each(['forceHttps', 'needClientAuth'])(
+  'TLS of the admin server is refused rather than left out: %s',
+  (key) => {
+    expect(() => read(`admin.${key}=true\n`)).toThrow(/:\d+:1: HTTPS of the admin server/)
+  },
+)
+
+test('an audit log and statistics of paths, which are not there, are not left out without a word', () => {
+  const { notes } = parseZooCfg('dataDir=/d\naudit.enable=true\npathStats.enabled=true\n', 'f')
+  expect(notes.map(({ line, what }) => `${line} ${what}`)).toEqual([
+    '2 audit.enable has no effect here',
+    '3 pathStats.enabled has no effect here',
+  ])
 })
 
 test("metrics are shown to Prometheus when its provider's class is named", () => {

@@ -4,10 +4,10 @@ import { parseZooCfg } from '../../../ensemble/config/index.ts'
 import { serverSettings } from '../../../ensemble/server/index.ts'
 import { limitSettingsOf } from '../../../toolkit/setup/server-limits.ts'
 
-function limitsOf(lines: string, properties: Record<string, string> = {}) {
-  const { settings, problems } = parseZooCfg(`dataDir=/d\n${lines}`, 'zoo.cfg')
+function limitsOf(lines: string, flags = '') {
+  const { settings, problems } = parseZooCfg(`dataDir=/d\n${lines}`, 'zoo.cfg', { flags })
   expect(problems).toEqual([])
-  const limits = limitSettingsOf(settings, new Map(Object.entries(properties)))
+  const limits = limitSettingsOf(settings)
   return serverSettings({ dataDir: '/d', limits }).limits
 }
 
@@ -56,15 +56,29 @@ test('requests, large ones, and what is ours', () => {
     'largeRequestThreshold=0',
     'largeRequestMaxBytes=5000',
   ]
-  const properties = { 'howdah.maxWatches': '100000', 'howdah.maxEphemerals': 'many' }
-  expect(limitsOf(lines.join('\n'), properties)).toMatchObject({
+  const flags = '-Dhowdah.maxWatches=100000 -Dhowdah.maxAuthIds=4'
+  expect(limitsOf(lines.join('\n'), flags)).toMatchObject({
     requestsMax: 500,
     dropStale: false,
     staleLatencyCheck: true,
     throttledOpWaitMs: 250,
     largeRequestBytes: -1,
     largeRequestsBytesMax: 5000,
+    authIdsMax: 4,
     watchesMax: 100_000,
     ephemeralsMax: 0,
   })
+})
+
+test('a switch of ours with a wrong value, and a misspelt one, are problems, not what it was without', () => {
+  const flags = '-Dhowdah.maxEphemerals=many -Dhowdah.sessionPassword=apache'
+  const { problems } = parseZooCfg('dataDir=/d', 'zoo.cfg', { flags })
+  expect(problems).toMatchObject([
+    { file: '-D', what: 'howdah.maxEphemerals', got: 'many' },
+    {
+      file: '-D',
+      what: '-Dhowdah.sessionPassword is not known',
+      suggestion: 'howdah.sessionPasswords',
+    },
+  ])
 })

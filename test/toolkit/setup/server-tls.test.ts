@@ -99,7 +99,7 @@ test('a certificate that has ended is a note, and a missing store has no place',
   const [note] = await checkStores(read(['secureClientPort=1', ended, TRUST]))
   expect(note).toMatchObject({ file, line: 3, what: expect.stringMatching(/CN=expired ended on/) })
   await expect(checkStores(read(['secureClientPort=1', KEY]))).rejects.toThrow(
-    'the configuration: ssl.trustStore.location is missing',
+    `${file}: ssl.trustStore.location is missing`,
   )
 })
 
