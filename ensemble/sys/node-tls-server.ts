@@ -10,6 +10,7 @@
  *     connection even where none was needed.
  *  2. `onClose` is called once, whichever of the two sockets closes first.
  */
+import { constants } from 'node:crypto'
 import type { Socket } from 'node:net'
 import {
   checkServerIdentity,
@@ -122,13 +123,16 @@ export class NodeTlsServer implements TlsServer {
   }
 }
 
-function nameOf({ localPort, remoteAddress, remotePort }: Socket): string {
-  return `${localPort} ${remoteAddress} ${remotePort}`
+/** All four: a client may use one port of its own for two addresses of ours. */
+function nameOf({ localAddress, localPort, remoteAddress, remotePort }: Socket): string {
+  return `${localAddress} ${localPort} ${remoteAddress} ${remotePort}`
 }
 
 function serverOptions(material: TlsServerMaterial): SecureContextOptions {
   // Without a trust store nobody's certificate is good, not everybody's.
-  return { ...contextOptions(material), ca: [...(material.trusted ?? [])] }
+  const ca = [...(material.trusted ?? [])]
+  // As Apache: a client gets one handshake of TLS 1.2, and cannot keep us busy with more of them.
+  return { ...contextOptions(material), ca, secureOptions: constants.SSL_OP_NO_RENEGOTIATION }
 }
 
 function reasonOf(error: unknown, socket: TLSSocket): Error {

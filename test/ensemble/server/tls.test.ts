@@ -3,7 +3,7 @@
  * client stand for the clients.
  */
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createConnection } from 'node:net'
+import { createConnection, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as tlsConnect, type ConnectionOptions, type TLSSocket } from 'node:tls'
@@ -341,6 +341,59 @@ test('a session of TLS that is resumed has its certificate, still', async () => 
   const again = secure(server.secureClientPort, { session: await session })
   again.on('secureConnect', () => again.write('ruok'))
   expect((await received(again)).text).toBe('imok')
+})
+
+test.each(['TLSv1.2', 'TLSv1.3'] as const)(
+  'once its issuer is trusted no more, no resumed session of %s lets a client in (S-4)',
+  async (version) => {
+    const path = join(folder(), 'trusted.pem')
+    copyFileSync(fixture('ca.pem'), path)
+    const lines: string[] = []
+    const log: Logger = { ...silent, info: (_fields, message) => void lines.push(message) }
+    await using server = await serve(serverTls('server.pem', path), {}, log)
+    const versions = { minVersion: version, maxVersion: version }
+    const first = secure(server.secureClientPort, versions)
+    const session = new Promise<Buffer>((resolve) => first.once('session', resolve))
+    first.on('secureConnect', () => first.write('ruok'))
+    expect((await received(first)).text).toBe('imok')
+
+    copyFileSync(fixture('other-ca.pem'), path)
+    await until(() => lines.includes('new certificates, for connections from now on'))
+    const again = secure(server.secureClientPort, { ...versions, session: await session })
+    again.on('secureConnect', () => again.write('ruok'))
+    expect((await received(again)).text).toBe('')
+  },
+)
+
+test('a client gets one handshake for its connection (S-15)', async () => {
+  await using server = await serve()
+  const socket = secure(server.secureClientPort, { maxVersion: 'TLSv1.2' })
+  const end = received(socket)
+  await new Promise<void>((resolve) => socket.once('secureConnect', resolve))
+  socket.renegotiate({}, () => {})
+  let problem = ''
+  socket.on('error', ({ message }) => (problem = message))
+  // It begins with what is sent next.
+  socket.write('ruok')
+  expect((await end).text).toBe('')
+  expect(problem).toMatch(/no renegotiation/i)
+})
+
+test('connections from one port to two addresses of the server are two (S-4)', async () => {
+  await using server = await serve({}, { secureClientPortAddress: '0.0.0.0' })
+  const port = server.secureClientPort
+  const open = (options: { host: string; localPort?: number }): Promise<Socket> =>
+    new Promise((resolve, reject) => {
+      const socket = createConnection({ port, localAddress: '127.0.0.1', ...options })
+      socket.once('connect', () => resolve(socket)).on('error', reject)
+    })
+  const one = await open({ host: '127.0.0.1' })
+  const two = await open({ host: '127.0.0.2', localPort: one.localPort! })
+  await until(() => server.view.connectionCount === 2)
+  const answer = word(port, 'ruok', { socket: one })
+  expect(await answer).toBe('imok')
+  await until(() => server.view.connectionCount === 1)
+  two.destroy()
 })
 
 test('a large reply comes through whole, and back pressure holds (F-22)', async () => {
