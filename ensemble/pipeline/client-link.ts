@@ -70,6 +70,8 @@ export class ClientLink {
   saslLogin: SaslLogin | null = null
 
   session: Session | null = null
+  /** Which of the session's connections this is. */
+  connection = 0
   /** Whether the client's connect request had the flag, and so expects it in the response. */
   hasReadOnlyFlag = true
   /** The connect response has been written: other replies may follow. */
@@ -119,6 +121,11 @@ export class ClientLink {
     this.remotePort = client.port
     this.establishedMs = client.nowMs
     this.authIds = [{ scheme: 'ip', id: client.address }]
+  }
+
+  /** Whether another connection has the session now. */
+  get hasMoved(): boolean {
+    return this.session !== null && this.session.connections !== this.connection
   }
 
   get outstanding(): number {

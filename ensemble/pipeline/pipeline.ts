@@ -14,6 +14,8 @@
  *     exactly, the state at the zxid in its reply's header (I-23, I-25).
  *  4. The event of a transaction goes out before any reply that shows it (I-40).
  *  5. A failed request uses a zxid and leaves an error transaction, as on Apache's servers.
+ *  6. A session that comes back is welcomed once all that its former connection wrote is applied: what
+ *     it reads then stays true, and no write of unknown outcome takes effect later (I-23).
  *
  * Pure: time comes in through `beginTurn`, bytes leave through links and the log.
  * Source: PrepRequestProcessor, SyncRequestProcessor, FinalRequestProcessor, 3.9.5.
@@ -81,6 +83,13 @@ export interface PipelineEdge extends ReadMeter, WriteMeter {
 /** What a transaction takes beside its paths: header, count and digest. */
 const TXN_BYTES = 64
 
+/** A session that comes back, and waits for its own writes. */
+interface Returning {
+  readonly link: ClientLink
+  readonly session: Session
+  readonly request: ConnectRequest
+}
+
 /** A request as it came: `[start, end)` of `bytes`, its header first. */
 interface Frame {
   readonly bytes: Buffer
@@ -127,6 +136,7 @@ export class Pipeline {
   readonly #inFlight: Write[] = []
   #inFlightStart = 0
   readonly #links = new Map<bigint, ClientLink>()
+  #returning: Returning[] = []
   readonly #treeChanges: TreeChange[] = []
   readonly #digests = new DigestLog()
   #lastPreparedZxid: bigint
@@ -205,8 +215,7 @@ export class Pipeline {
 
   /** Every later frame. @throws WireError when it has no request header */
   request(link: ClientLink, bytes: Buffer, start: number, end: number): void {
-    // One that was queued may outlive its connection (request-gate.ts).
-    if (link.isEnding || (link.isClosing && !link.isGone)) return
+    if (link.isEnding || link.isClosing) return
     const reader = this.#reader.reset(bytes, start, end)
     const xid = reader.int()
     const type = reader.int()
@@ -227,6 +236,20 @@ export class Pipeline {
       const err = Code.ok
       link.waiting.push({ bytes, start, end, afterWrite, receivedMs: this.#nowMs, err })
     } else this.#read(link, xid, type, reader, this.#nowMs)
+  }
+
+  /**
+   * A write that has waited for its turn longer than its connection lasted: it is done, as on Apache's
+   * servers, closeSession too; but not once another connection has the session, and nobody is there to be told.
+   */
+  lateWrite(link: ClientLink, { bytes, start, end }: Frame): void {
+    const { session } = link
+    if (link.isEnding || link.isStranger || session === null) return
+    const reader = this.#reader.reset(bytes, start, end)
+    const xid = reader.int()
+    const type = reader.int()
+    if (!link.hasMoved) return this.#write(link, session, xid, type, reader)
+    this.#appendFor(session.id, null, xid, type, error(Code.sessionMoved))
   }
 
   /** Answers a request with an error, when its turn comes, and does not look at it. */
@@ -291,6 +314,7 @@ export class Pipeline {
       this.#inFlight.splice(0, this.#inFlightStart)
       this.#inFlightStart = 0
     }
+    if (this.#returning.length > 0) this.#welcomeReturning()
   }
 
   // -- sessions ------------------------------------------------------------------------------------
@@ -301,16 +325,36 @@ export class Pipeline {
     // The password comes first: a stranger must not even cut the owner's connection (S-20, N-8).
     const isOwner = this.#passwords.matches(request.sessionId, request.passwd)
     if (session === undefined || session.isClosing || !isOwner) {
-      ConnectResponse.write(link.beginFrame(), refusal(request))
-      link.endFrame()
-      return this.#close(link, isOwner ? 'the session has ended' : 'wrong session password')
+      return this.#refuse(
+        link,
+        request,
+        isOwner ? 'the session has ended' : 'wrong session password',
+      )
     }
     const former = this.#links.get(session.id)
     if (former !== undefined) this.#close(former, 'the session has moved to another connection')
     session.timeoutMs = this.#granted(request)
     this.#sessions.touch(session, this.#sessionMs)
     this.#attach(link, session)
-    this.#welcome(link, session)
+    if (session.lastWriteZxid <= this.#tree.lastZxid) this.#welcome(link, session)
+    else this.#returning.push({ link, session, request })
+  }
+
+  /** Welcomes those whose writes are applied. */
+  #welcomeReturning(): void {
+    this.#returning = this.#returning.filter(({ link, session, request }) => {
+      if (link.isClosing) return false
+      if (session.lastWriteZxid > this.#tree.lastZxid) return true
+      if (session.isClosing) this.#refuse(link, request, 'the session has ended')
+      else this.#welcome(link, session)
+      return false
+    })
+  }
+
+  #refuse(link: ClientLink, request: ConnectRequest, why: string): void {
+    ConnectResponse.write(link.beginFrame(), refusal(request))
+    link.endFrame()
+    this.#close(link, why)
   }
 
   /** The timeout for what a client asks: at every connect anew. */
@@ -321,6 +365,7 @@ export class Pipeline {
 
   #attach(link: ClientLink, session: Session): void {
     link.session = session
+    link.connection = ++session.connections
     this.#links.set(session.id, link)
   }
 
@@ -377,6 +422,7 @@ export class Pipeline {
       write = Code.marshallingError
     }
     if (typeof write === 'number') write = new TxnWrite(error(write))
+    session.lastWriteZxid = zxid
     this.#send(write, session.id, link, xid, type)
   }
 

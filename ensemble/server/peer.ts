@@ -559,6 +559,7 @@ export class Peer implements ConnectionHost {
         return clock.monotonicMs()
       },
       request: (link, bytes, start, end) => pipeline.request(link, bytes, start, end),
+      lateWrite: (link, frame) => pipeline.lateWrite(link, frame),
       refuse: (link, frame, err) => pipeline.refuse(link, frame, err),
       touch: (link) => pipeline.touch(link),
       abort: (link, why) => {

@@ -11,7 +11,9 @@
  *  1. Requests of one connection reach the pipeline in their order; once one was dropped, none
  *     behind it does.
  *  2. Auth packets and SASL tokens do not wait (client-protocol 5.3).
- *  3. A connection with many requests in the queue is not read: `link.queued` says how many.
+ *  3. Writes outlive their connection, but run no more once another one has their session: they are
+ *     refused then (Pipeline.lateWrite).
+ *  4. A connection with many requests in the queue is not read: `link.queued` says how many.
  *
  * Apache counts reads in work, too; here they are answered as they come. A session is touched when
  * its request arrives, not when that leaves the queue: our throttling expires nobody.
@@ -30,6 +32,8 @@ export interface GateHost {
   readonly inFlightCount: number
   readonly nowMs: number
   request(link: ClientLink, bytes: Buffer, start: number, end: number): void
+  /** A write whose connection closes, or is gone. */
+  lateWrite(link: ClientLink, frame: Frame): void
   /** Answers a request with an error, in its turn, and does not look at it. */
   refuse(link: ClientLink, frame: Frame, err: number): void
   touch(link: ClientLink): void
@@ -145,7 +149,8 @@ export class RequestGate {
     if (isThrottled && type !== Op.ping && type !== Op.closeSession) {
       this.#counts.throttledOps++
       this.#host.refuse(link, next, Code.throttledOp)
-    } else if (!link.isClosing || isWriteOp(type)) this.#host.request(link, bytes, start, end)
+    } else if (!link.isClosing) this.#host.request(link, bytes, start, end)
+    else if (isWriteOp(type)) this.#host.lateWrite(link, next)
     const size = end - start
     if (this.#isLarge(size)) {
       this.#large.push({ link, untilWrite: link.writesPrepared, bytes: size })

@@ -20,6 +20,10 @@ export interface Session extends Expiring {
   /** Its createSession transaction has been applied; before, nobody else knows of it. */
   isOpen: boolean
   isClosing: boolean
+  /** Connections that it has had: who has not the last one speaks for it no more. */
+  connections: number
+  /** Of its last write, which may be in flight. */
+  lastWriteZxid: bigint
 }
 
 export class SessionTable {
@@ -59,7 +63,8 @@ export class SessionTable {
     assert(id !== 0n, 'a session has an id')
     let session = this.#sessions.get(id)
     if (session === undefined) {
-      session = { id, timeoutMs, isOpen: false, isClosing: false, bucketMs: 0 }
+      const state = { isOpen: false, isClosing: false, connections: 0, lastWriteZxid: 0n }
+      session = { id, timeoutMs, ...state, bucketMs: 0 }
       this.#sessions.set(id, session)
     }
     this.touch(session, nowMs)

@@ -40,8 +40,13 @@ export class PipelineBench {
   nowMs = 1000
   wallMs = 1_700_000_000_000
 
-  constructor(settings: Partial<PipelineSettings> = {}, { serverId = 1 } = {}) {
+  /** @param given `before`: what the tree has been through already */
+  constructor(
+    settings: Partial<PipelineSettings> = {},
+    { serverId = 1, before = [] }: { serverId?: number; before?: readonly Txn[] } = {},
+  ) {
     this.tree = new Tree({ extendedTypes: settings.extendedTypesEnabled ?? true })
+    for (const txn of before) this.tree.apply(txn, null)
     const schemes = new Map(
       [digestScheme('super:xQJmxLMiHGwaqBvst5y6rkB6HQs='), ipScheme].map((s) => [s.name, s]),
     )

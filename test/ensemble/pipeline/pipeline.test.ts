@@ -364,6 +364,44 @@ describe('sessions', () => {
     expect(second.link.isClosing).toBe(false)
   })
 
+  test('a resumed session is welcomed once what it wrote before is applied (I-25)', () => {
+    const bench = new PipelineBench()
+    const first = bench.client()
+    const { sessionId, passwd } = first.welcomed!
+    bench.client().send(Op.create, create('/other'))
+    bench.durable()
+    first.send(Op.create, create('/lock'))
+    bench.pipeline.disconnected(first.link)
+    const second = bench.connection()
+    second.connect({ sessionId, passwd })
+    expect(second.frames()).toEqual([])
+    // A third one takes over, and the second is not welcomed any more.
+    const third = bench.connection()
+    third.connect({ sessionId, passwd })
+    bench.durable()
+    expect(second.frames()).toEqual([])
+    expect(third.welcome()).toMatchObject({ sessionId })
+    third.send(Op.exists, requests.ExistsRequest.encode({ path: '/lock', watch: false }))
+    expect(third.replies()).toMatchObject([{ err: Code.ok }])
+  })
+
+  test('a resumed session whose end is in flight is refused, not welcomed', () => {
+    const bench = new PipelineBench()
+    const first = bench.client()
+    const { sessionId, passwd } = first.welcomed!
+    first.send(Op.create, create('/a'))
+    const { zxid } = bench.txns.at(-1)!.txn
+    bench.pipeline.disconnected(first.link)
+    const second = bench.connection()
+    second.connect({ sessionId, passwd })
+    bench.advance(20_000)
+    bench.pipeline.expireSessions()
+    bench.pipeline.onDurable(zxid)
+    expect(second.welcome()).toMatchObject({ sessionId: 0n, timeOut: 0 })
+    expect(second.link.isClosing).toBe(true)
+    bench.durable()
+  })
+
   test('a session is in no snapshot before its creation is durable, and until its end is (I-11, I-50, B-37)', () => {
     const bench = new PipelineBench()
     const client = bench.connection()

@@ -1,5 +1,6 @@
 /** Bounds on what clients may ask of a whole server: who is refused, how it is told, who is not. */
 import { describe, expect, test } from 'vitest'
+import type { ConnectResponse } from '../../../ensemble/protocol/connect.ts'
 import { Code } from '../../../ensemble/protocol/error-codes.ts'
 import { Op } from '../../../ensemble/protocol/op-codes.ts'
 import * as requests from '../../../ensemble/protocol/requests.ts'
@@ -159,6 +160,53 @@ describe('requests in work', () => {
     expect(bench.peer.tree.find('/gone')).toBe(0)
     expect(await bench.metric('stale_requests_dropped')).toBe(1)
     await expectServed(bench, await bench.client())
+  })
+
+  test.each(['before', 'while'])(
+    'do nothing more when another connection has the session, resumed %s the first one ends',
+    async (when) => {
+      await using bench = await PeerBench.start(limits({ requestsMax: 1, dropStale: false }))
+      const [busy, first, other] = [await bench.client(), bench.dial(), await bench.client()]
+      first.connect()
+      let welcome: ConnectResponse | null = null
+      await bench.until(() => (welcome ??= first.welcome()) !== null)
+      const { sessionId, passwd } = welcome!
+      const held = bench.holdDisk()
+      busy.request(Op.create, create('/busy'))
+      await bench.settle()
+      first.request(Op.create, create('/late'))
+      first.request(Op.closeSession)
+      other.request(Op.create, create('/other'))
+      if (when === 'before') first.close()
+      const second = bench.dial()
+      second.connect({ sessionId, passwd })
+      expect(second.welcome()).toMatchObject({ sessionId })
+      second.request(Op.create, create('/mine', { flags: 1 }))
+      held.release()
+      // What was asked for behind them is done, so their turn has passed.
+      for (const client of [other, second]) {
+        expect(await repliesOf(bench, client, 1)).toMatchObject([{ err: Code.ok }])
+      }
+      const { tree } = bench.peer
+      expect([tree.find('/late') === 0, tree.find('/mine') === 0]).toEqual([true, false])
+      expect(first.replies()).toEqual([])
+    },
+  )
+
+  test('of a connection that is gone are done, where stale ones are not dropped', async () => {
+    await using bench = await PeerBench.start(limits({ requestsMax: 1, dropStale: false }))
+    const [busy, gone] = [await bench.client(), await bench.client()]
+    const held = bench.holdDisk()
+    busy.request(Op.create, create('/busy'))
+    await bench.settle()
+    gone.request(Op.create, create('/late', { flags: 1 }))
+    gone.request(Op.setData, setRoot())
+    gone.request(Op.closeSession)
+    gone.close()
+    held.release()
+    await bench.until(() => bench.peer.sessions.size === 1)
+    const { tree } = bench.peer
+    expect([tree.find('/late'), tree.version(tree.find('/'))]).toEqual([0, 1])
   })
 
   test('older than their session’s timeout end the connection, where that is asked for', async () => {
