@@ -72,8 +72,18 @@ export class WriteModel {
   constructor(zxid: bigint, hasTtl: boolean) {
     this.#hasTtl = hasTtl
     const node = (acl: readonly Acl[], children: number, aversion = 0): ModelNode => ({
-      ...{ data: Buffer.alloc(0), acl, czxid: 0n, mzxid: 0n, pzxid: 0n, ctime: 0, mtime: 0 },
-      ...{ version: 0, created: 0, aversion, children, owner: 0n },
+      data: Buffer.alloc(0),
+      acl,
+      czxid: 0n,
+      mzxid: 0n,
+      pzxid: 0n,
+      ctime: 0,
+      mtime: 0,
+      version: 0,
+      created: 0,
+      aversion,
+      children,
+      owner: 0n,
     })
     this.#tree = new Map([
       ['/', node(OPEN, 1)],
@@ -191,8 +201,18 @@ export class WriteModel {
     const marked = op === Op.createTtl ? { ttlMs: ttl } : ephemeral
     const owner = op === Op.createContainer ? ('container' as const) : marked
     const node = {
-      ...{ data: data ?? null, acl, czxid: zxid, mzxid: zxid, pzxid: zxid, ctime: time },
-      ...{ mtime: time, version: 0, created: 0, aversion: 0, children: 0, owner },
+      data: data ?? null,
+      acl,
+      czxid: zxid,
+      mzxid: zxid,
+      pzxid: zxid,
+      ctime: time,
+      mtime: time,
+      version: 0,
+      created: 0,
+      aversion: 0,
+      children: 0,
+      owner,
     }
     this.#tree.set(whole, node)
     return { err: Code.ok, path: whole, node }
@@ -256,10 +276,10 @@ function may(needed: number, { acl }: ModelNode): boolean {
   return acl.some(({ perms, id }) => id.scheme === 'world' && (perms & needed) !== 0)
 }
 
-/** A regular expression in place of the loop: no control characters, surrogates, private use. */
+/** Regular expressions in place of the loop: no control characters, surrogates, private use. */
 function isValid(path: string): boolean {
   if (path === '/') return true
   if (!/^(\/[^/]+)+$/.test(path)) return false
   if (path.split('/').some((part) => part === '.' || part === '..')) return false
-  return !/[\0-\x1f\x7f-\x9f\ud800-\uf8ff\ufff0-\uffff]/.test(path)
+  return !/[\p{Cc}\ud800-\uf8ff\ufff0-\uffff\u{10000}-\u{10ffff}]/u.test(path)
 }
