@@ -38,6 +38,12 @@ function setRoot(): Buffer {
   return requests.SetDataRequest.encode({ path: '/', data: Buffer.from('x'), version: -1 })
 }
 
+async function welcomeOf(bench: PeerBench, client: BenchSocket): Promise<ConnectResponse> {
+  let welcome: ConnectResponse | null = null
+  await bench.until(() => (welcome ??= client.welcome()) !== null)
+  return welcome!
+}
+
 /** Replies of a client, once there are so many. */
 async function repliesOf(bench: PeerBench, client: BenchSocket, count: number) {
   const replies = client.replies()
@@ -168,9 +174,7 @@ describe('requests in work', () => {
       await using bench = await PeerBench.start(limits({ requestsMax: 1, dropStale: false }))
       const [busy, first, other] = [await bench.client(), bench.dial(), await bench.client()]
       first.connect()
-      let welcome: ConnectResponse | null = null
-      await bench.until(() => (welcome ??= first.welcome()) !== null)
-      const { sessionId, passwd } = welcome!
+      const { sessionId, passwd } = await welcomeOf(bench, first)
       const held = bench.holdDisk()
       busy.request(Op.create, create('/busy'))
       await bench.settle()
@@ -180,7 +184,7 @@ describe('requests in work', () => {
       if (when === 'before') first.close()
       const second = bench.dial()
       second.connect({ sessionId, passwd })
-      expect(second.welcome()).toMatchObject({ sessionId })
+      expect(await welcomeOf(bench, second)).toMatchObject({ sessionId })
       second.request(Op.create, create('/mine', { flags: 1 }))
       held.release()
       // What was asked for behind them is done, so their turn has passed.
