@@ -31,7 +31,7 @@ export interface ConnectionHost {
     argument: Buffer,
   ): string | Promise<string> | null
   /** Bytes of another protocol: what to answer before the connection ends, null for nothing. */
-  stray(connection: ClientConnection, kind: FirstBytes): Buffer | null
+  stray(connection: ClientConnection, kind: FirstBytes, bytes: Buffer): Buffer | null
   /** The handshake is done; null: the other side speaks plain. */
   secured(connection: ClientConnection, peer: SecurePeer | null): void
   connect(connection: ClientConnection, bytes: Buffer, start: number, end: number): void
@@ -113,7 +113,7 @@ export class ClientConnection implements ConnectionHandlers {
         return this.#answerWord(bytes.toString('latin1', 0, 4), bytes.subarray(4))
       }
       this.#firstBytes = null
-      if (kind !== 'zookeeper') return this.#answerStray(kind)
+      if (kind !== 'zookeeper') return this.#answerStray(kind, bytes)
     }
     this.#cut(bytes)
     this.updateFlow()
@@ -222,8 +222,8 @@ export class ClientConnection implements ConnectionHandlers {
   }
 
   /** Not a client of ours. What it still sends is thrown away, so that it can read the answer. */
-  #answerStray(kind: FirstBytes): void {
-    const answer = this.#host.stray(this, kind)
+  #answerStray(kind: FirstBytes, bytes: Buffer): void {
+    const answer = this.#host.stray(this, kind, bytes)
     if (answer === null) return this.abort(strayName(kind))
     this.#why = strayName(kind)
     this.link.isClosing = true

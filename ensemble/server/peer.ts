@@ -739,7 +739,7 @@ export class Peer implements ConnectionHost {
     return answerWord(word, argument, this.#view, fourLetterWords, arrival.port)
   }
 
-  stray(connection: ClientConnection, kind: FirstBytes): Buffer | null {
+  stray(connection: ClientConnection, kind: FirstBytes, bytes: Buffer): Buffer | null {
     const { remoteAddress: address, remotePort: port } = connection.socket
     const leftOut = this.#strays.leftOutBefore(address, this.#sys.clock.monotonicMs())
     if (leftOut !== null) {
@@ -750,7 +750,7 @@ export class Peer implements ConnectionHost {
         'the client port was sent what it does not speak',
       )
     }
-    return strayAnswer(kind, { port: this.clientPort, adminUrl: this.#adminUrl })
+    return strayAnswer(kind, bytes, { port: this.clientPort, adminUrl: this.#adminUrl })
   }
 
   get #adminUrl(): string | null {

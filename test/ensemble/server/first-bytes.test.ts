@@ -6,6 +6,7 @@ import { LogLimiter } from '../../../ensemble/server/log-limiter.ts'
 import { strayAnswer } from '../../../ensemble/server/stray-answer.ts'
 
 const FRAME_BYTES_MAX = 0xfffff
+const NO_BYTES = Buffer.alloc(0)
 
 function framed(body: Buffer): Buffer {
   const length = Buffer.alloc(4)
@@ -68,14 +69,14 @@ test('every start is decided with a few bytes at the latest', () => {
 
 test('a browser is told what the port is, and where it may go', () => {
   const adminUrl = 'http://127.0.0.1:8080/commands'
-  const answer = String(strayAnswer('http', { port: 2181, adminUrl }))
+  const answer = String(strayAnswer('http', NO_BYTES, { port: 2181, adminUrl }))
   const [head = '', body = ''] = answer.split('\r\n\r\n')
   expect(head).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/)
   expect(head).toContain(`content-length: ${Buffer.byteLength(body)}`)
   expect(body).toContain('Port 2181 is for clients of ZooKeeper')
   expect(body).toContain(adminUrl)
-  expect(String(strayAnswer('http', { port: 2181, adminUrl: null }))).toContain('is off')
-  expect(strayAnswer('ssh', { port: 2181, adminUrl })).toBe(null)
+  expect(String(strayAnswer('http', NO_BYTES, { port: 2181, adminUrl: null }))).toContain('is off')
+  expect(strayAnswer('ssh', NO_BYTES, { port: 2181, adminUrl })).toBe(null)
 })
 
 test('the log has one line for an address in a while, and bounded memory (S-15)', () => {

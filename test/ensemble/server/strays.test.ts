@@ -80,6 +80,32 @@ test('a client of TLS gets an alert', async () => {
   expect(error.message).toMatch(/alert handshake failure/)
 })
 
+/** ApiVersions of a client named `adminclient-1`, as Kafka's own client sends it first. */
+function apiVersions(version: number): Buffer {
+  const tail = version < 3 ? '' : '0012 6170616368652d6b61666b612d6a617661 06 332e392e32 00'
+  const clientId = Buffer.from('adminclient-1').toString('hex')
+  const version16 = version.toString(16).padStart(4, '0')
+  const hex = `0012 ${version16} 00000007 000d ${clientId} ${version < 3 ? '' : '00'} ${tail}`
+  const body = Buffer.from(hex.replaceAll(' ', ''), 'hex')
+  const length = Buffer.alloc(4)
+  length.writeInt32BE(body.length)
+  return Buffer.concat([length, body])
+}
+
+test.each([
+  [0, '0000000a 00000007 002a 00000000'],
+  [2, '0000000e 00000007 002a 00000000 00000000'],
+  [3, '0000000c 00000007 002a 01 00000000 00'],
+])('a client of Kafka that asks for versions (%d) reads INVALID_REQUEST', async (version, hex) => {
+  expect((await answerTo(apiVersions(version))).toString('hex')).toBe(hex.replaceAll(' ', ''))
+})
+
+test('another request of Kafka is closed without an answer', async () => {
+  const metadata = apiVersions(0)
+  metadata.writeInt16BE(3, 4)
+  expect((await answerTo(metadata)).length).toBe(0)
+})
+
 test.each([
   ['SSH', 'SSH-2.0-OpenSSH_9.2\r\n'],
   ['Redis', '*1\r\n$4\r\nPING\r\n'],

@@ -227,7 +227,7 @@ export const deviations = {
   },
   strangers: {
     verdict: 'better',
-    ours: 'HTTP, HTTP/2 and TLS at the plain client port are answered in their own language that this is no port for them; one line in the log says who it was.',
+    ours: 'HTTP, HTTP/2, TLS and Kafka at the plain client port are answered in their own language that this is no port for them; one line in the log says who it was.',
     apache: 'Closes the connection without a word.',
     proof: 'test/ensemble/server/strays.test.ts',
   },
