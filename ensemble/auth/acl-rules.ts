@@ -8,22 +8,28 @@ import { Code } from '../protocol/error-codes.ts'
 import type { AuthId, AuthScheme } from './schemes.ts'
 
 /**
- * An `auth` entry stands for all ids of its connection: a request of a megabyte would make a list of
- * gigabytes of them. No list that a frame of default size can hold comes near.
+ * An `auth` entry stands for all ids of its connection: a request of a megabyte would make lists of
+ * gigabytes of them, in one create or in the many of a multi. Nothing that a frame of default size can
+ * hold comes near.
  */
-const LIST_BYTES_MAX = 8 * 1024 * 1024
+const OWN_BYTES_MAX = 8 * 1024 * 1024
 const ENTRY_BYTES = 12
+
+/** What all lists of one request took so far for ids of its connection. */
+export interface OwnIds {
+  ownIdBytes: number
+}
 
 /** @returns the list to store, or the error code for the client */
 export function fixUpAcl(
   acl: readonly Acl[] | null,
   ids: readonly AuthId[],
   schemes: ReadonlyMap<string, AuthScheme>,
+  request: OwnIds,
 ): readonly Acl[] | number {
   if (acl === null || acl.length === 0) return Code.invalidAcl
   if (acl.length === 1 && isOpenToTheWorld(acl[0]!)) return acl
   const stored: Acl[] = []
-  let ownBytes = 0
   for (const entry of withoutDuplicates(acl)) {
     const { scheme, id } = entry.id
     if (scheme === null) return Code.invalidAcl
@@ -32,8 +38,8 @@ export function fixUpAcl(
       const own = ids.filter((candidate) => schemes.get(candidate.scheme)?.isAuthenticated === true)
       if (own.length === 0) return Code.invalidAcl
       for (const { scheme: ownScheme, id: ownId } of own) {
-        ownBytes += ENTRY_BYTES + ownScheme.length + ownId.length
-        if (ownBytes > LIST_BYTES_MAX) return Code.invalidAcl
+        request.ownIdBytes += ENTRY_BYTES + ownScheme.length + ownId.length
+        if (request.ownIdBytes > OWN_BYTES_MAX) return Code.invalidAcl
         stored.push({ perms: entry.perms, id: { scheme: ownScheme, id: ownId } })
       }
     } else {

@@ -105,6 +105,7 @@ class CurrentAsker implements Asker {
   zxidHigh = 0
   zxidLow = 0
   time = 0
+  ownIdBytes = 0
 
   set(sessionId: bigint, authIds: readonly AuthId[], zxid: bigint, time: number): this {
     this.sessionId = sessionId
@@ -113,6 +114,7 @@ class CurrentAsker implements Asker {
     this.zxidHigh = highOf(zxid)
     this.zxidLow = lowOf(zxid) | 0
     this.time = time
+    this.ownIdBytes = 0
     return this
   }
 }

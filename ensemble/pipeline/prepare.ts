@@ -7,7 +7,7 @@
  * gets; then nothing has changed.
  * Source: PrepRequestProcessor#pRequest2Txn, 3.9.5; order of checks: client-protocol 2.4.
  */
-import { fixUpAcl } from '../auth/acl-rules.ts'
+import { fixUpAcl, type OwnIds } from '../auth/acl-rules.ts'
 import { isAllowed } from '../auth/permissions.ts'
 import type { AuthId, AuthScheme } from '../auth/schemes.ts'
 import { highOf, lowOf } from '../jute/long-halves.ts'
@@ -32,7 +32,7 @@ export interface PrepareSettings {
 }
 
 /** Who asks, and which transaction it will be. */
-export interface Asker {
+export interface Asker extends OwnIds {
   readonly sessionId: bigint
   readonly authIds: readonly AuthId[]
   readonly zxid: bigint
@@ -93,7 +93,7 @@ export class Preparer {
     const given = fields.path
     if (given === null) return Code.marshallingError
     if (given.slash < 0 || given.hasNul) return Code.badArguments
-    const acl = fixUpAcl(fields.acl, asker.authIds, this.#settings.schemes)
+    const acl = fixUpAcl(fields.acl, asker.authIds, this.#settings.schemes, asker)
     if (typeof acl === 'number') return acl
     const parent = this.#changes.findParent(given)
     if (parent === null) return Code.noNode
@@ -199,7 +199,7 @@ export class Preparer {
     asker: Asker,
   ): TxnBody | number {
     if (path === null || validatePath(path) !== null) return Code.badArguments
-    const stored = fixUpAcl(acl, asker.authIds, this.#settings.schemes)
+    const stored = fixUpAcl(acl, asker.authIds, this.#settings.schemes, asker)
     if (typeof stored === 'number') return stored
     const node = this.#changes.get(path)
     if (node === null) return Code.noNode

@@ -38,6 +38,8 @@ export interface ConnectionHost {
   request(connection: ClientConnection, bytes: Buffer, start: number, end: number): void
   /** A connection that does not read what it is sent is about to be closed. */
   unread(connection: ClientConnection): void
+  /** Whether more waits for the disk than memory should hold. */
+  readonly isLogBehind: boolean
   /** Whether this connection must not send more requests for now. */
   isCrowded(connection: ClientConnection): boolean
   /** Calls back in a later turn. */
@@ -86,6 +88,8 @@ export class ClientConnection implements ConnectionHandlers {
     // waits for its answer, or the reply to an auth packet would be taken for it.
     if (link.isEnding || !link.isWelcomed) return false
     if (link.waiting.length + link.queued >= WAITING_MAX) return false
+    // Ids of the connection in its ACLs: 64 KiB of creates can be gigabytes of log.
+    if (link.hasWritesInFlight && this.#host.isLogBehind) return false
     return link.replyBytes <= UNSENT_BYTES_PAUSE
   }
 

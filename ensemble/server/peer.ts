@@ -86,6 +86,9 @@ export type PeerSys = Pick<Sys, 'clock' | 'random' | 'network' | 'tls' | 'files'
 /** A lone server's id in session ids, as Apache's. */
 const STANDALONE_ID = 1
 
+/** Bytes on their way to the log beyond which no connection with writes in flight is read. */
+const PENDING_LOG_BYTES_MAX = 32 * 1024 * 1024
+
 /** Starts a server; resolves once it serves. */
 export async function startPeer(settings: ServerSettings, sys: PeerSys): Promise<Peer> {
   const peer = new Peer(settings, sys)
@@ -774,9 +777,14 @@ export class Peer implements ConnectionHost {
     this.#idle.touch(connection, sessionlessCnxnTimeoutMs, this.#sessionMs())
   }
 
+  get isLogBehind(): boolean {
+    return this.#store.pendingBytes > PENDING_LOG_BYTES_MAX
+  }
+
   isCrowded(connection: ClientConnection): boolean {
     const { outstanding } = connection.link
     if (outstanding === 0) return false
+    if (this.isLogBehind) return true
     const { globalOutstandingLimit } = this.settings
     if (this.#pipeline.inFlightCount > globalOutstandingLimit) return true
     return this.#gate !== null && this.#gate.queuedCount > globalOutstandingLimit

@@ -123,7 +123,7 @@ test.each([
   ['a null id of an unknown scheme', [entry(31, 'nonsense', null)], Code.invalidAcl],
   ['a null id of auth', [entry(31, 'auth', null)], Code.invalidAcl],
 ])('%s is refused (X-5)', (_, acl, err) => {
-  expect(fixUpAcl(acl, [{ scheme: 'ip', id: '127.0.0.1' }], schemes)).toBe(err)
+  expect(fixUpAcl(acl, [{ scheme: 'ip', id: '127.0.0.1' }], schemes, { ownIdBytes: 0 })).toBe(err)
 })
 
 test('auth stands for the authenticated ids, duplicates go, order stays', () => {
@@ -132,7 +132,7 @@ test('auth stands for the authenticated ids, duplicates go, order stays', () => 
     { scheme: 'ip', id: '127.0.0.1' },
   ]
   const acl = [entry(1, 'ip', '127.0.0.1'), entry(31, 'auth', ''), entry(1, 'ip', '127.0.0.1')]
-  expect(fixUpAcl(acl, ids, schemes)).toEqual([
+  expect(fixUpAcl(acl, ids, schemes, { ownIdBytes: 0 })).toEqual([
     entry(1, 'ip', '127.0.0.1'),
     entry(31, 'digest', 'u:h'),
   ])

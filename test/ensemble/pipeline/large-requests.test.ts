@@ -5,7 +5,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Acl } from '../../../ensemble/protocol/acl.ts'
 import { Code } from '../../../ensemble/protocol/error-codes.ts'
-import { MultiRequest, type MultiOp } from '../../../ensemble/protocol/multi.ts'
+import { MultiRequest, MultiResponse, type MultiOp } from '../../../ensemble/protocol/multi.ts'
 import { Op } from '../../../ensemble/protocol/op-codes.ts'
 import * as requests from '../../../ensemble/protocol/requests.ts'
 import * as watches from '../../../ensemble/protocol/watches.ts'
@@ -83,6 +83,27 @@ describe('a request as large as a frame (X-3)', () => {
   test('a multi of forty thousand checks', () => {
     const ops = many<MultiOp>(40_000, () => ({ type: Op.check, path: '/', version: -1 }))
     expect(send(Op.multi, MultiRequest.encode(ops))).toMatchObject([{ err: Code.ok }])
+  })
+
+  test('a multi of creates for all ids of its connection, which would be gigabytes of log (B-40)', () => {
+    const bench = new PipelineBench()
+    const client = bench.client()
+    const packet = { type: 0, scheme: 'digest', auth: Buffer.from(`${'u'.repeat(1_000_000)}:p`) }
+    client.send(Op.auth, requests.AuthPacket.encode(packet), -4)
+    const acl = [{ perms: 31, id: { scheme: 'auth', id: '' } }]
+    const creates = (count: number) =>
+      MultiRequest.encode(
+        Array.from({ length: count }, (_, index): MultiOp => {
+          return { type: Op.create, path: `/${index}`, data: null, acl, flags: 0 }
+        }),
+      )
+    client.send(Op.multi, creates(10_000))
+    client.send(Op.multi, creates(7))
+    bench.durable()
+    const [, refused, done] = client.replies()
+    expect(MultiResponse.decode(refused!.body)[8]).toMatchObject({ err: Code.invalidAcl })
+    expect(MultiResponse.decode(done!.body)).toHaveLength(7)
+    expect(bench.tree.numChildren(bench.tree.find('/'))).toBe(8)
   })
 
   test('a multi of twelve thousand creates, and one that fails at its end', () => {

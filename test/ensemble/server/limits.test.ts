@@ -197,6 +197,28 @@ describe('requests in work', () => {
     },
   )
 
+  test('wait in their connection while more is on its way to the log than memory should hold (F-22)', async () => {
+    await using bench = await PeerBench.start()
+    const client = await bench.client()
+    const packet = { type: 0, scheme: 'digest', auth: Buffer.from(`${'u'.repeat(1_000_000)}:p`) }
+    client.request(Op.auth, requests.AuthPacket.encode(packet), -4)
+    await repliesOf(bench, client, 1)
+    const acl = [{ perms: 31, id: { scheme: 'auth', id: '' } }]
+    const held = bench.holdDisk()
+    const frames = Array.from({ length: 45 }, (_, index) => {
+      const fields = { path: `/${index}`, data: null, acl, flags: 0 }
+      return requestFrame(index + 1, Op.create, requests.CreateRequest.encode(fields))
+    })
+    client.send(Buffer.concat(frames))
+    await bench.settle()
+    expect(await bench.metric('outstanding_requests')).toBeLessThan(40)
+    expect(client.isPaused).toBe(true)
+    held.release()
+    const replies = await repliesOf(bench, client, 45)
+    expect(replies.every(({ err }) => err === Code.ok)).toBe(true)
+    expect(client.isPaused).toBe(false)
+  })
+
   test('of a connection that is gone are done, where stale ones are not dropped', async () => {
     await using bench = await PeerBench.start(limits({ requestsMax: 1, dropStale: false }))
     const [busy, gone] = [await bench.client(), await bench.client()]
