@@ -93,24 +93,31 @@ function isBlank(character: string | undefined): boolean {
 
 /** Whether Java would take `text` for a name: `new X500Principal(text)`. */
 export function isName(text: string): boolean {
-  const rdns = split(text, /[,;]/)
+  const rdns = split(text, ',;')
   if (rdns.length === 1 && rdns[0] === '') return true
-  return rdns.every((rdn) => rdn.trim() !== '' && split(rdn, /\+/).every(isAttribute))
+  return rdns.every((rdn) => rdn.trim() !== '' && split(rdn, '+').every(isAttribute))
 }
 
 /** Parts of a text between separators that are neither escaped nor in quotes. */
-function split(text: string, separator: RegExp): string[] {
-  const parts: string[] = ['']
+function split(text: string, separators: string): string[] {
+  const parts: string[] = []
+  let start = 0
   let isQuoted = false
   for (let at = 0; at < text.length; at++) {
     const character = text[at]!
     if (character === '"') isQuoted = !isQuoted
-    if (!isQuoted && separator.test(character)) parts.push('')
-    else if (character === '\\' && at + 1 < text.length) parts.push(`${parts.pop()}\\${text[++at]}`)
-    else parts.push(parts.pop()! + character)
+    if (!isQuoted && separators.includes(character)) {
+      parts.push(text.slice(start, at))
+      start = at + 1
+    } else if (character === '\\') at++
   }
+  parts.push(text.slice(start))
   return parts
 }
+
+const ESCAPE = String.raw`\\(?:[0-9a-fA-F]{2}|[ ,=+<>#;"\\])`
+const QUOTED_VALUE = new RegExp(String.raw`^"(?:[^"\\]|${ESCAPE})*"[ \n]*$`, 's')
+const PLAIN_VALUE = new RegExp(String.raw`^(?:[^",+<>;\\]|${ESCAPE})*$`, 's')
 
 function isAttribute(text: string): boolean {
   const equals = text.indexOf('=')
@@ -119,10 +126,7 @@ function isAttribute(text: string): boolean {
   if (!READ_KEYWORDS.has(keyword) && !isOid(keyword.replace(/^OID\./, ''))) return false
   const value = text.slice(equals + 1).replace(/^[ \n]+/, '')
   if (value.startsWith('#')) return /^#([0-9a-f]{2})+$/i.test(value)
-  const escape = String.raw`\\(?:[0-9a-fA-F]{2}|[ ,=+<>#;"\\])`
-  const form = value.startsWith('"')
-    ? new RegExp(String.raw`^"(?:[^"\\]|${escape})*"[ \n]*$`, 's')
-    : new RegExp(String.raw`^(?:[^",+<>;\\]|${escape})*$`, 's')
+  const form = value.startsWith('"') ? QUOTED_VALUE : PLAIN_VALUE
   return form.test(value)
 }
 

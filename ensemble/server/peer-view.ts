@@ -277,7 +277,11 @@ async function* pieces(files: FileSystem, path: string, sizeBytes: number): Asyn
   const file = await files.open(path, 'read')
   try {
     for (let position = 0; position < sizeBytes; position += PIECE_BYTES) {
-      yield await file.read(position, Math.min(PIECE_BYTES, sizeBytes - position))
+      const length = Math.min(PIECE_BYTES, sizeBytes - position)
+      const piece = await file.read(position, length)
+      // Whoever keeps it must not take a part for the whole: the transfer breaks off.
+      if (piece.length < length) throw new Error(`${path} has become shorter`)
+      yield piece
     }
   } finally {
     await file.close()

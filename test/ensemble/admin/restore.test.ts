@@ -1,5 +1,5 @@
 /** Going back to a snapshot over HTTP: who may, what becomes of those who are connected, and what comes back. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, truncateSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -205,3 +205,18 @@ function changed(bytes: Buffer<ArrayBuffer>): Buffer<ArrayBuffer> {
   copy[60]! ^= 1
   return copy
 }
+
+test('a snapshot that becomes shorter while it is handed out breaks off (B-35)', async () => {
+  await zk.create('/large', Buffer.alloc(600_000))
+  const { zxid, sizeBytes, read } = await server.view.takeSnapshot()
+  const path = join(dataDir, 'version-2', `snapshot.${zxid.toString(16)}`)
+  let received = 0
+  const reading = async (): Promise<void> => {
+    for await (const piece of read()) {
+      received += piece.length
+      truncateSync(path, 300_000)
+    }
+  }
+  await expect(reading()).rejects.toThrow('has become shorter')
+  expect(received).toBeLessThan(sizeBytes)
+})

@@ -197,3 +197,16 @@ test('bytes that are no name have no text, wherever they are cut', () => {
   }
   expect(subjectOf(Buffer.from('no certificate'))).toBe(null)
 })
+
+test.each([
+  ['attributes', 'CN=a,'.repeat(100_000) + 'CN=b', true],
+  ['values', 'CN=a+'.repeat(100_000) + 'CN=b', true],
+  ['one value', `CN=${'\\\\,'.repeat(200_000)}`, false],
+  ['blanks', `CN="a"${' '.repeat(500_000)}x`, false],
+  ['a quote that is not closed', `CN="${'a'.repeat(500_000)}`, false],
+])('a name of half a megabyte is judged at once: %s (S-12)', (_what, text, isOne) => {
+  const before = process.cpuUsage()
+  expect(isName(text)).toBe(isOne)
+  const { user, system } = process.cpuUsage(before)
+  expect(user + system).toBeLessThan(1_000_000)
+})
