@@ -59,8 +59,8 @@ export interface ParsedZooCfg {
 }
 
 export interface ZooCfgContext {
-  /** `-D` flags of the environment, as SERVER_JVMFLAGS has them: words between blanks. */
-  flags?: string
+  /** `-D` flags: words, or as SERVER_JVMFLAGS has them, between blanks. The last one counts. */
+  flags?: string | readonly string[]
   /** Contents of the file that `dynamicConfigFile` names, when there is one. */
   dynamic?: { text: string; file: string }
 }
@@ -135,10 +135,13 @@ export function parseZooCfg(text: string, file: string, context: ZooCfgContext =
 }
 
 /** `port dataDir [tickTime] [maxClientCnxns]`, Apache's other way to start a single server. */
-export function parseServerArguments(argv: readonly string[], flags?: string): ParsedZooCfg {
+export function parseServerArguments(
+  argv: readonly string[],
+  flags: string | readonly string[] = '',
+): ParsedZooCfg {
   const keys = ['clientPort', 'dataDir', 'tickTime', 'maxClientCnxns']
   const lines = argv.map((value, index) => `${keys[index] ?? ''}=${value.replaceAll('\\', '\\\\')}`)
-  return parseZooCfg(lines.join('\n'), 'arguments', flags === undefined ? {} : { flags })
+  return parseZooCfg(lines.join('\n'), 'arguments', { flags })
 }
 
 /** The file `myid`: its first line is the number of this server. */
@@ -152,7 +155,7 @@ export function parseMyid(text: string, file: string): { sid: number | null; pro
 }
 
 function readFlags(
-  flags: string,
+  flags: string | readonly string[],
   values: Map<string, unknown>,
   origins: Map<string, Origin>,
   named: Map<string, Map<string, string>>,
@@ -161,7 +164,7 @@ function readFlags(
 ): void {
   const byProperty = new Map<string, string>()
   for (const [key, { property }] of knownKeys) if (property !== null) byProperty.set(property, key)
-  for (const word of flags.split(/\s+/)) {
+  for (const word of typeof flags === 'string' ? flags.split(/\s+/) : flags) {
     const match = /^-D([^=]+)(?:=(.*))?$/s.exec(word)
     if (match === null) continue
     const [, name = '', value = ''] = match

@@ -246,6 +246,15 @@ test('check --explain tells of a key of zoo.cfg what it does, its default, and i
   }
   expect(await explained('zookeeper.forceSync')).toContain('here: not given')
   expect(await explained('jute.maxbuffer')).toContain('given by: -Djute.maxbuffer=\n')
+  expect(
+    (await howdah('check', path, '--explain', 'jute.maxbuffer', '-Djute.maxbuffer=9')).out,
+  ).toContain('here: 9   from -D\n')
+  const spaced = ['-Dhowdah.sessionPasswords=a b', '-Dhowdah.maxWatchs=1']
+  expect((await howdah('check', path, ...spaced)).out).toBe(
+    '-D: howdah.sessionPasswords: got a b, expected secret or apache\n' +
+      '-D: -Dhowdah.maxWatchs is not known; did you mean "howdah.maxWatches"?\n2 problems\n',
+  )
+  expect(await explained('howdah.maxWatches')).toContain('given by: -Dhowdah.maxWatches=\n')
   expect(await explained('flushDelay')).toContain('It has no effect here.')
   expect(await explained('leaderServes')).toContain('It matters between servers only.')
   expect(await explained('ssl.keyStore.password')).toContain('ssl.keyStore.password\n')
@@ -269,6 +278,7 @@ test('check names the file and the line of what is missing, or not available (X-
   expect(await checked('dynamicConfigFile=/none')).toBe(
     'FILE:3:1: dynamicConfigFile cannot be read (ENOENT): got /none\n1 problem\n',
   )
+  expect(await checked('emulate353TTLNodes=true')).toContain('FILE:3:1: the marks of TTL nodes of')
   expect(await checked('metricsProvider.className=a.B')).toContain('FILE:3:1: a Java class that')
   const prometheus = 'org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider'
   expect(

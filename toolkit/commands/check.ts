@@ -34,7 +34,7 @@ async function checkYaml(path: string, args: Arguments, io: Io): Promise<number>
   if (key !== undefined) return explainKey({ key, path, loaded }, io)
   const notes = [...loaded.notes]
   for (const sid of Object.keys(loaded.setUp.ensemble.servers ?? {})) {
-    const options = { sid: Number(sid), env: io.env, properties: new Map<string, string>() }
+    const options = { sid: Number(sid), env: io.env, properties: args.properties }
     const server = readYamlServer(loaded, { ...options, file: path })
     notes.push(...server.notes, ...(await checkStores(server)))
   }
@@ -48,8 +48,17 @@ async function checkYaml(path: string, args: Arguments, io: Io): Promise<number>
 async function checkZooCfg(path: string, args: Arguments, io: Io): Promise<number> {
   if (args.has('plan')) throw new CommandError('--plan needs a YAML', Exit.usage)
   const key = args.text('explain')
-  if (key !== undefined) return printExplained(explainZooKey(key, path, io.env), key, io)
-  const server = readServerFile([path], { sid: null, env: io.env, properties: new Map() })
+  if (key !== undefined)
+    return printExplained(
+      explainZooKey(key, path, { env: io.env, properties: args.properties }),
+      key,
+      io,
+    )
+  const server = readServerFile([path], {
+    sid: null,
+    env: io.env,
+    properties: args.properties,
+  })
   for (const note of [...server.notes, ...(await checkStores(server))]) io.out(noteLine(note))
   io.out(`${path}: no problems\n`)
   return Exit.done

@@ -101,7 +101,8 @@ export const commands: { readonly [name: string]: CommandSpec } = {
     summary: 'Checks a zoo.cfg or a YAML, and touches nothing.',
     usage: '[FILE] [options]',
     details:
-      'Prints each problem as file:line:column: what, got, expected; then the times derived.',
+      'Prints each problem as file:line:column: what, got, expected; then the times derived. What the\n' +
+      'start of a server would warn of, is noted. SERVER_JVMFLAGS and -D count, as at a start.',
     options: {
       file,
       explain: {
@@ -111,7 +112,11 @@ export const commands: { readonly [name: string]: CommandSpec } = {
       plan: { value: null, help: 'Prints what `howdah up` would start.' },
     },
     positionals: { least: 0, most: 1 },
-    examples: ['howdah check howdah.yaml --plan', 'howdah check howdah.yaml --explain lease'],
+    takesProperties: true,
+    examples: [
+      'howdah check zoo.cfg -Djute.maxbuffer=4194304',
+      'howdah check howdah.yaml --explain lease',
+    ],
     load: () => import('./check.ts'),
   },
   snapshot: {

@@ -2,11 +2,12 @@
 import { readFileSync } from 'node:fs'
 import { families, knownKeys, parseZooCfg, type Origin } from '../../ensemble/config/index.ts'
 import { didYouMean } from './problem.ts'
+import { flagsOf, type ServerFileOptions } from './server-file.ts'
 
 export function explainZooKey(
   given: string,
   file: string,
-  env: Readonly<Record<string, string | undefined>>,
+  options: Pick<ServerFileOptions, 'env' | 'properties'>,
 ): { text: string } | { suggestion: string | undefined } {
   const key = knownKeys.has(given) ? given : given.replace(/^zookeeper\./, '')
   const known = knownKeys.get(key)
@@ -16,9 +17,8 @@ export function explainZooKey(
     return { suggestion: didYouMean(key, knownKeys.keys()) }
   }
   const { setting, property, isInFile } = known
-  const flags = [env['SERVER_JVMFLAGS'], env['JVMFLAGS']].filter((words) => words !== undefined)
   const text = readFileSync(file, 'utf8')
-  const { settings, origins } = parseZooCfg(text, file, { flags: flags.join(' ') })
+  const { settings, origins } = parseZooCfg(text, file, { flags: flagsOf(options) })
   const origin = origins.get(key) ?? 'default'
   const value = setting.isSecret === true ? '(not shown)' : valueOf(settings, key)
   const lines = [
@@ -43,7 +43,7 @@ function valueOf(settings: ReturnType<typeof parseZooCfg>['settings'], key: stri
 }
 
 function placeOf(origin: Exclude<Origin, 'default'>): string {
-  return origin === 'flag' ? 'SERVER_JVMFLAGS or JVMFLAGS' : `${origin.file}:${origin.line}`
+  return origin === 'flag' ? '-D' : `${origin.file}:${origin.line}`
 }
 
 function shown(value: unknown): string {

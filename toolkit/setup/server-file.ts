@@ -207,9 +207,13 @@ function retentionOf(settings: Settings, isGiven: (key: string) => boolean): Ret
 }
 
 /** As zkServer.sh hands them to the JVM; what the command line says comes last, and counts. */
-export function flagsOf({ env, properties }: ServerFileOptions): string {
-  const given = [...properties].map(([name, value]) => `-D${name}=${value}`)
-  return [env['SERVER_JVMFLAGS'], env['JVMFLAGS'], ...given]
-    .filter((word) => word !== undefined && word !== '')
-    .join(' ')
+export function flagsOf({
+  env,
+  properties,
+}: Pick<ServerFileOptions, 'env' | 'properties'>): string[] {
+  const ofScripts = [env['SERVER_JVMFLAGS'], env['JVMFLAGS']].flatMap((words) =>
+    (words ?? '').split(/\s+/),
+  )
+  // Words of the command line are whole: a password may hold a blank.
+  return [...ofScripts, ...[...properties].map(([name, value]) => `-D${name}=${value}`)]
 }

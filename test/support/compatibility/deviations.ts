@@ -156,6 +156,42 @@ export const deviations = {
     apache: 'Is on at port 8080 of all addresses, without credentials.',
     proof: 'test/toolkit/setup/server-http.test.ts',
   },
+  adminPortTaken: {
+    verdict: 'different',
+    ours: 'A port that is taken costs the admin server or the metrics, with an error in the log; clients are served.',
+    apache: 'Ends with status 4 where the port of the admin server is taken.',
+    proof: 'test/ensemble/admin/admin-server.test.ts',
+  },
+  retention: {
+    verdict: 'better',
+    ours: 'In directories that we created, snapshots and logs that nobody needs go after each new snapshot, when `autopurge.*` says nothing; never in one that Apache left.',
+    apache: 'Keeps all of them until the disk is full, unless told to purge.',
+    proof: 'test/ensemble/server/retention.test.ts',
+  },
+  exactSnapshots: {
+    verdict: 'better',
+    ours: 'A snapshot is the tree at one zxid, whatever is written meanwhile.',
+    apache: 'Writes what it finds as it goes, and relies on the log to mend it.',
+    proof: 'test/ensemble/store/snapshots.test.ts',
+  },
+  pauses: {
+    verdict: 'better',
+    ours: 'After a pause of the server no session ends whose pings could not be read meanwhile.',
+    apache: 'Counts its own pauses against its clients.',
+    proof: 'test/ensemble/session/sessions.test.ts',
+  },
+  oldTtlNodes: {
+    verdict: 'different',
+    ours: 'A server with `emulate353TTLNodes=true` does not start.',
+    apache: 'Takes the marks that 3.5.3 gave to TTL nodes for such.',
+    proof: 'test/toolkit/server-command.test.ts',
+  },
+  ownMetrics: {
+    verdict: 'different',
+    ours: 'A metrics provider of your own is left out, with a warning.',
+    apache: 'Loads the class, and does not start without it.',
+    proof: 'test/toolkit/server-command.test.ts',
+  },
   noSecrets: {
     verdict: 'better',
     ours: 'Of the system properties only those of ZooKeeper are shown, without secrets.',
