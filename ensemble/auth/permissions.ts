@@ -6,7 +6,7 @@
 import type { Acl } from '../protocol/acl.ts'
 import type { AuthId, AuthScheme } from './schemes.ts'
 
-/** Comparisons above which the outcome is remembered. */
+/** Comparisons above which the outcome is remembered: one request may ask for it fifty thousand times. */
 const LONG = 256
 
 /**
@@ -26,17 +26,12 @@ export function isAllowed(
   schemes: ReadonlyMap<string, AuthScheme>,
 ): boolean {
   if (acl.length === 0) return true
-  for (const entry of acl) {
-    if (
-      (entry.perms & permission) !== 0 &&
-      entry.id.scheme === 'world' &&
-      entry.id.id === 'anyone'
-    ) {
-      return true
-    }
+  const isLong = acl.length > LONG || acl.length * ids.length > LONG
+  if (!isLong) {
+    for (const entry of acl) if ((entry.perms & permission) !== 0 && isWorld(entry)) return true
   }
   for (const own of ids) if (own.scheme === 'super') return true
-  if (acl.length * ids.length > LONG) return (grantedTo(ids, acl, schemes) & permission) !== 0
+  if (isLong) return (grantedTo(ids, acl, schemes) & permission) !== 0
   for (const entry of acl) {
     if ((entry.perms & permission) === 0) continue
     const scheme = schemes.get(entry.id.scheme ?? '')
@@ -48,7 +43,11 @@ export function isAllowed(
   return false
 }
 
-/** All bits that the entries matching one of `ids` have. */
+function isWorld({ id }: Acl): boolean {
+  return id.scheme === 'world' && id.id === 'anyone'
+}
+
+/** All bits that the entries for everybody, and those matching one of `ids`, have. */
 function grantedTo(
   ids: readonly AuthId[],
   acl: readonly Acl[],
@@ -59,13 +58,14 @@ function grantedTo(
   let granted = ofIds.get(acl)
   if (granted !== undefined) return granted
   granted = 0
-  for (const { perms, id } of acl) {
+  for (const entry of acl) {
+    const { perms, id } = entry
     if ((perms & ~granted) === 0) continue
     const scheme = schemes.get(id.scheme ?? '')
-    if (scheme === undefined) continue
-    const isMatch = ids.some(
-      (own) => own.scheme === id.scheme && scheme.matches(own.id, id.id ?? ''),
-    )
+    const isMatch =
+      isWorld(entry) ||
+      (scheme !== undefined &&
+        ids.some((own) => own.scheme === id.scheme && scheme.matches(own.id, id.id ?? '')))
     if (isMatch) granted |= perms
   }
   ofIds.set(acl, granted)
