@@ -367,6 +367,8 @@ class Run {
       const model = this.model.history.get(tree.lastZxid)!
       this.snapshots.push({ frozen: tree.freeze(), model })
     } else if (slot.asks !== null) return
+    // One that was welcomed after its time was up.
+    else if (this.bench.sessions.get(slot.session!.id)!.isClosing) this.durable(1)
     else if (kind < 14) this.close(slot)
     else if (kind < 18) {
       // The connection breaks, seen by the server or not yet, and its client comes again.
