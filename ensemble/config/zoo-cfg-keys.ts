@@ -31,8 +31,10 @@ export interface Setting<T> {
   /** The value when nothing is said; null: none, or derived from others. */
   readonly fallback: T
   readonly help: string
-  /** System property that is read instead of the file: the key cannot be set in zoo.cfg. */
+  /** System property that is read instead of the file: the key cannot be set in zoo.cfg, … */
   readonly flag?: string
+  /** … unless this says so. */
+  readonly isInFile?: boolean
   /** Takes effect in Apache's JVM or thread pools; here there is nothing for it to set. */
   readonly isUnused?: boolean
   /** Matters between servers only; a server on its own has nothing to do with it, Apache's neither. */
@@ -41,17 +43,10 @@ export interface Setting<T> {
   readonly isSecret?: boolean
 }
 
-/** Of our own switches, which a person sets by hand; they are no keys of a file. */
-function switchOf<T, F extends T | null>(
-  flag: string,
-  parse: Parse<T>,
-  fallback: F,
-  help: string,
-): Setting<T | F> {
-  return setting(parse, fallback, help, { flag })
-}
-
-type Options = Pick<Setting<unknown>, 'flag' | 'isUnused' | 'isForEnsembles' | 'isSecret'>
+type Options = Pick<
+  Setting<unknown>,
+  'flag' | 'isInFile' | 'isUnused' | 'isForEnsembles' | 'isSecret'
+>
 
 function setting<T, F extends T | null>(
   parse: Parse<T>,
@@ -84,6 +79,8 @@ export const DIGEST_ALGORITHMS = [
 const unused = { isUnused: true } as const
 const ensemble = { isForEnsembles: true } as const
 const secret = { isSecret: true } as const
+/** A key without a counterpart at Apache's, in the file or by `-D` under the same name. */
+const ours = (flag: string) => ({ flag, isInFile: true }) as const
 
 export const fileKeys = {
   dataDir: setting(text, null, 'Directory of snapshots, myid and epoch files. Required.'),
@@ -496,35 +493,35 @@ export const propertyKeys = {
   'pathStats.sampleRate': setting(decimal, 0.1, 'Part of requests that is looked at.', unused),
   'jmx.log4j.disable': setting(flag, false, 'Java.', unused),
   'fips-mode': setting(flag, true, 'TLS is by OpenSSL’s own means.', unused),
-  'howdah.acceptDamagedLog': switchOf(
-    'howdah.acceptDamagedLog',
+  'howdah.acceptDamagedLog': setting(
     flag,
     false,
-    'Ours: start on a damaged log, and give up what follows the damage.',
+    'Ours: start on a damaged log, and give up what follows the damage; for one start.',
+    { flag: 'howdah.acceptDamagedLog' },
   ),
-  'howdah.sessionPasswords': switchOf(
-    'howdah.sessionPasswords',
+  'howdah.sessionPasswords': setting(
     choice('secret', 'apache'),
     'secret',
     'Ours: apache makes session passwords as Apache does, from the id alone.',
+    ours('howdah.sessionPasswords'),
   ),
-  'howdah.maxAuthIds': switchOf(
-    'howdah.maxAuthIds',
+  'howdah.maxAuthIds': setting(
     natural,
     null,
     'Ours: ids that one connection may have proven; 128.',
+    ours('howdah.maxAuthIds'),
   ),
-  'howdah.maxWatches': switchOf(
-    'howdah.maxWatches',
+  'howdah.maxWatches': setting(
     natural,
     null,
     'Ours: paths that one connection may watch; 0 and unset: as many as it likes.',
+    ours('howdah.maxWatches'),
   ),
-  'howdah.maxEphemerals': switchOf(
-    'howdah.maxEphemerals',
+  'howdah.maxEphemerals': setting(
     natural,
     null,
     'Ours: ephemerals that one session may have; 0 and unset: as many as it likes.',
+    ours('howdah.maxEphemerals'),
   ),
 } satisfies Record<string, Setting<unknown>>
 

@@ -92,7 +92,7 @@ function table(
     const known = {
       setting: { ...setting, ...all },
       property: propertyOf(key, setting),
-      isInFile: setting.flag === undefined,
+      isInFile: setting.flag === undefined || setting.isInFile === true,
     }
     return [key, known]
   })

@@ -50,7 +50,10 @@ async function read(args: Arguments, io: Io): Promise<ServerFile> {
   try {
     const sid = args.integer('sid', { least: 1, most: 255 }) ?? null
     const options = { sid, env: io.env, properties }
-    if (words.length > 1 || !isYaml(file)) return readServerFile(words, options)
+    if (words.length > 1 || !isYaml(file)) {
+      if (sid === null) return readServerFile(words, options)
+      throw new CommandError('--sid needs a YAML', ServerExit.configuration)
+    }
     const { readYamlServerFile } = await import('../setup/server-yaml.ts')
     return readYamlServerFile(file, options)
   } catch (error) {

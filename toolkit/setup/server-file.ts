@@ -124,7 +124,7 @@ function unavailable({ settings, origins }: ParsedZooCfg, file: string): Problem
   } else if (!settings.standaloneEnabled) {
     refuse('standaloneEnabled', 'an ensemble, which standaloneEnabled=false asks for,')
   }
-  if (settings.emulate353TTLNodes) refuse('emulate353TTLNodes', 'the marks of TTL nodes of 3.5.3')
+  if (settings.emulate353TTLNodes) refuse('emulate353TTLNodes', 'what 3.5.3 took for TTL nodes')
   if (adminSettingsOf({ settings, origins, problems, notes: [] }) !== null) {
     if (settings['admin.forceHttps']) refuse('admin.forceHttps', 'HTTPS of the admin server')
     if (settings['admin.needClientAuth'])

@@ -55,6 +55,7 @@ test('requests, large ones, and what is ours', () => {
     'throttled_op_wait_time=250',
     'largeRequestThreshold=0',
     'largeRequestMaxBytes=5000',
+    'howdah.maxEphemerals=7',
   ]
   const flags = '-Dhowdah.maxWatches=100000 -Dhowdah.maxAuthIds=4'
   expect(limitsOf(lines.join('\n'), flags)).toMatchObject({
@@ -66,7 +67,7 @@ test('requests, large ones, and what is ours', () => {
     largeRequestsBytesMax: 5000,
     authIdsMax: 4,
     watchesMax: 100_000,
-    ephemeralsMax: 0,
+    ephemeralsMax: 7,
   })
 })
 
