@@ -510,6 +510,28 @@ describe('access', () => {
     expect(bench.watches.isEmpty).toBe(true) // consumed all the same
   })
 
+  test('setWatches does not tell of nodes that its client may not read (I-30, CVE-2024-23944)', () => {
+    const bench = new PipelineBench()
+    const [bob, eve] = [bench.client(), bench.client()]
+    authenticate(bob, 'digest', 'bob:pw')
+    bob.send(Op.create, create('/b', 0, Buffer.from('s'), readOnlyForBob))
+    bench.durable()
+    bob.replies()
+    for (const client of [eve, bob]) {
+      const value = {
+        relativeZxid: 0n,
+        dataWatches: ['/b', '/gone'],
+        existWatches: ['/b'],
+        childWatches: ['/b'],
+      }
+      client.send(Op.setWatches, SetWatches.encode(value), -8)
+    }
+    const eventsOf = (client: BenchClient) => client.replies().filter(({ xid }) => xid === -1)
+    // Only that a node is gone, which anybody may know.
+    expect(eventsOf(eve)).toHaveLength(1)
+    expect(eventsOf(bob)).toHaveLength(4)
+  })
+
   test('requests behind a setACL are checked by the new list, durable or not (N-18, S-11)', () => {
     const bench = new PipelineBench()
     const [bob, eve] = [bench.client(), bench.client()]
