@@ -3,10 +3,13 @@
  *
  * Invariant: a port for TLS carries no plain byte: `secureClientPort`, and a plain port without
  * `client.portUnification`, speak one language each (S-4).
+ * A connection that would take the last descriptors of the process is refused: the log needs some, and a
+ * server that cannot start a new one ends (F-27).
  * Source: ServerCnxnFactory, NettyServerCnxnFactory, 3.9.5, which counts each port by itself.
  */
 import type { ClientPort } from '../admin/server-view.ts'
 import { idsOfCertificate, type AuthId } from '../auth/schemes.ts'
+import type { Host } from '../sys/host.ts'
 import type { ConnectionHandlers, Connection, Listener } from '../sys/network.ts'
 import type { SecurePeer } from '../sys/tls.ts'
 import type { Sys } from '../sys/sys.ts'
@@ -14,7 +17,9 @@ import { firstBytesOf } from './first-bytes.ts'
 import type { ServerSettings } from './server-settings.ts'
 import type { TlsStores } from './tls-stores.ts'
 
-export type PortsSys = Pick<Sys, 'clock' | 'files' | 'log' | 'network' | 'tls'>
+export type PortsSys = Pick<Sys, 'clock' | 'files' | 'log' | 'network' | 'tls'> & {
+  readonly host?: Host
+}
 
 /** Of one accepted connection. */
 export interface Arrival {
@@ -24,6 +29,8 @@ export interface Arrival {
 }
 
 const TLS_HANDSHAKE = 0x16
+/** Descriptors for logs, snapshots, stores, and connections of administration. */
+const DESCRIPTORS_KEPT = 32
 
 export class ClientPorts {
   /** Handshakes under way. */
@@ -32,6 +39,8 @@ export class ClientPorts {
   readonly #sys: PortsSys
   readonly #doors = { plain: new Door(), secure: new Door() }
   #stores: TlsStores | null = null
+  /** As many as the limit of open files leaves. */
+  #connectionsMax = Number.POSITIVE_INFINITY
   #plain: Listener | null = null
   #secure: Listener | null = null
   /** Those that were opened first: a free one that was found stays the one. */
@@ -67,6 +76,9 @@ export class ClientPorts {
     const { clientKeepAlive: keepAlive } = this.#settings
     const { secureClientPort, secureClientPortAddress, frameBytesMax, tls } = this.#settings
     const secure = this.#stores?.server ?? null
+    const { open, max } = this.#sys.host?.descriptors() ?? { open: -1, max: -1 }
+    const inUse = this.#doors.plain.size + this.#doors.secure.size
+    if (max > 0) this.#connectionsMax = Math.max(1, max - (open - inUse) - DESCRIPTORS_KEPT)
     const backlog = clientPortListenBacklog < 0 ? {} : { backlog: clientPortListenBacklog }
     if (clientPort !== null) {
       const isUnified = secure !== null && tls?.portUnification === true
@@ -112,7 +124,9 @@ export class ClientPorts {
     if (maxClientCnxns > 0 && ofAddress > maxClientCnxns) {
       return `maxClientCnxns=${maxClientCnxns} for one address`
     }
-    return maxCnxns > 0 && door.size > maxCnxns ? `maxCnxns=${maxCnxns} for all` : null
+    if (maxCnxns > 0 && door.size > maxCnxns) return `maxCnxns=${maxCnxns} for all`
+    const isFull = this.#doors.plain.size + this.#doors.secure.size > this.#connectionsMax
+    return isFull ? `${this.#connectionsMax} for all, by the open files allowed (ulimit -n)` : null
   }
 
   get hasTooManyHandshakes(): boolean {

@@ -77,7 +77,7 @@ import { strayAnswer, strayName } from './stray-answer.ts'
 import { SERVER_VERSION } from './version.ts'
 
 export type PeerSys = Pick<Sys, 'clock' | 'random' | 'network' | 'tls' | 'files' | 'log'> & {
-  /** For people to read; absent in a simulated world. */
+  /** Absent in a simulated world. */
   readonly host?: Host
   /** Times of day; absent in a simulated world. */
   readonly schedules?: Schedules

@@ -1,4 +1,7 @@
-/** What this process and its machine are: for people to read, never for a decision. */
+/**
+ * What this process and its machine are: for people to read. Of decisions only one rests on it, how many
+ * connections of clients fit beside the files of the server.
+ */
 export interface Host {
   facts(): HostFacts
   /** Descriptors in use and allowed; -1 where the system does not tell. */

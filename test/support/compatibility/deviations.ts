@@ -174,6 +174,12 @@ export const deviations = {
     apache: 'Writes what it finds as it goes, and relies on the log to mend it.',
     proof: 'test/ensemble/store/snapshots.test.ts',
   },
+  descriptors: {
+    verdict: 'better',
+    ours: 'Connections that would take the last of the open files allowed (`ulimit -n`) are refused.',
+    apache: 'Takes them, and ends when it cannot start its next log.',
+    proof: 'test/interop/descriptors.test.ts',
+  },
   pauses: {
     verdict: 'better',
     ours: 'After a pause of the server no session ends whose pings could not be read meanwhile.',
