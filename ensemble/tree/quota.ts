@@ -7,6 +7,8 @@
  * Source: client-protocol 4.7 (StatsTrack, Quotas, PathTrie, 3.9.5).
  */
 export const QUOTA_ROOT = '/zookeeper/quota'
+/** Apache reads any length, with each write again; all that a quota can say fits into a tenth of this. */
+export const QUOTA_TEXT_BYTES_MAX = 1024
 export const LIMITS_NAME = 'zookeeper_limits'
 export const STATS_NAME = 'zookeeper_stats'
 

@@ -51,6 +51,7 @@ import {
   LIMITS_NAME,
   limitsPath,
   movedUsageText,
+  QUOTA_TEXT_BYTES_MAX,
   readQuota,
   QUOTA_ROOT,
   QuotaPaths,
@@ -423,9 +424,14 @@ export class Tree {
     const usage = this.find(statsPath(subject))
     return {
       path: subject,
-      limits: readQuota(this.data(limits)),
-      usage: usage === NO_NODE ? undefined : readQuota(this.data(usage)),
+      limits: readQuota(this.#quotaText(limits)),
+      usage: usage === NO_NODE ? undefined : readQuota(this.#quotaText(usage)),
     }
+  }
+
+  /** null for what is far too long to be one: every write below would have to read it. */
+  #quotaText(node: NodeId): Buffer | null {
+    return this.dataLength(node) > QUOTA_TEXT_BYTES_MAX ? null : this.data(node)
   }
 
   /** Whether any path has limits: without, no write has to be looked at. */
@@ -446,7 +452,7 @@ export class Tree {
       const name = this.nameOf(node)
       if (name !== LIMITS_NAME && name !== STATS_NAME) continue
       const path = subjectOf(this.pathOf(node))
-      const numbers = readQuota(this.data(node))
+      const numbers = readQuota(this.#quotaText(node))
       if (path !== null && numbers !== null) yield { path, isLimits: name === LIMITS_NAME, numbers }
     }
   }
@@ -891,7 +897,7 @@ export class Tree {
     if (subject === null) return
     const stats = this.find(statsPath(subject))
     if (stats === NO_NODE) return
-    this.#setUsage(stats, movedUsageText(this.data(stats)?.toString() ?? '', count, bytes))
+    this.#setUsage(stats, movedUsageText(this.#quotaText(stats)?.toString() ?? '', count, bytes))
   }
 
   #recountUsage(subject: string): void {

@@ -160,3 +160,25 @@ test.each([
   const none = { count: -1, bytes: -1, countHardLimit: -1, byteHardLimit: -1 }
   expect(readQuota(Buffer.from(text))).toEqual(numbers === null ? null : { ...none, ...numbers })
 })
+
+test.each([
+  ['limits', '/zookeeper/quota/q/zookeeper_limits', `count=-1${',a=1'.repeat(150_000)}`],
+  ['usage', '/zookeeper/quota/q/zookeeper_stats', `count=1${',a=1'.repeat(150_000)}`],
+])('%s of half a megabyte are no quota, and hold up no write below (S-15)', (_what, path, text) => {
+  // Whoever may write there could else make one multi below it last for a minute.
+  const quota = new QuotaBench('count=100000,bytes=100000000', false)
+  expect(quota.set(path, text)).toBe(Code.ok)
+  const before = process.cpuUsage()
+  const results = quota.multi(Array.from({ length: 3000 }, (_, at) => `/q/n${at}`))
+  const { user, system } = process.cpuUsage(before)
+  expect(new Set(results)).toEqual(new Set([Code.ok]))
+  expect(user + system).toBeLessThan(2_000_000)
+})
+
+test('what is too long to be a limit cannot be read: writes below it fail where quotas count (S-15)', () => {
+  const quota = new QuotaBench('count=10')
+  expect(quota.set('/zookeeper/quota/q/zookeeper_limits', `count=10${','.repeat(2000)}`)).toBe(0)
+  expect(quota.create('/q/a')).toBe(Code.marshallingError)
+  expect(quota.set('/zookeeper/quota/q/zookeeper_limits', 'count=10')).toBe(Code.ok)
+  expect(quota.create('/q/a')).toBe(Code.ok)
+})

@@ -226,6 +226,12 @@ export const deviations = {
     apache: 'Looks at no quota without it.',
     proof: 'test/ensemble/pipeline/quota.test.ts',
   },
+  longQuotas: {
+    verdict: 'better',
+    ours: 'Limits or usage of more than 1,024 bytes are text that is no quota.',
+    apache: 'Reads them with each write below, however long they are.',
+    proof: 'test/ensemble/pipeline/quota.test.ts',
+  },
   saslNames: {
     verdict: 'better',
     ours: 'A SASL user is known by the name whose password it has shown.',
