@@ -97,9 +97,12 @@ export function subjectOf(path: string): string | null {
 /** Paths that have limits. */
 export class QuotaPaths {
   readonly #paths = new Set<string>()
+  /** Characters of the longest there ever was: what is longer need not be looked up. */
+  #lengthMax = 0
 
   add(path: string): void {
     this.#paths.add(path)
+    this.#lengthMax = Math.max(this.#lengthMax, path.length)
   }
 
   delete(path: string): void {
@@ -113,7 +116,9 @@ export class QuotaPaths {
   /** The longest of them that is `path` or an ancestor of it. */
   covering(path: string): string | null {
     if (this.#paths.size === 0) return null
-    for (let end = path.length; end > 0; end = path.lastIndexOf('/', end - 1)) {
+    const most = this.#lengthMax
+    let end = path.length <= most ? path.length : path.lastIndexOf('/', most)
+    for (; end > 0; end = path.lastIndexOf('/', end - 1)) {
       const prefix = path.slice(0, end)
       if (this.#paths.has(prefix)) return prefix
     }
