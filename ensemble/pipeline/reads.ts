@@ -40,6 +40,8 @@ export class Reads {
   readonly #watches: Watches<ClientLink>
   readonly #settings: ReadSettings
   readonly #meter: ReadMeter
+  /** Of nodes below others, at one zxid. */
+  #counted = { zxid: -1n, counts: new Map<NodeId, number>() }
 
   constructor(tree: Tree, watches: Watches<ClientLink>, settings: ReadSettings, meter: ReadMeter) {
     this.#meter = meter
@@ -234,14 +236,25 @@ export class Reads {
   }
 
   #getAllChildrenNumber(link: ClientLink, xid: number, reader: Reader): void {
-    const tree = this.#tree
     const node = this.#find(reader)
     if (!this.#mayRead(link, xid, node)) return
     // The root has two names, "" and "/", of which the longer counts as below the shorter.
     const isNameless = reader.rangeStart === reader.rangeEnd
-    this.#begin(link, xid).int(tree.descendantCount(node) + (isNameless ? 1 : 0))
+    this.#begin(link, xid).int(this.#descendantCount(node) + (isNameless ? 1 : 0))
     link.endFrame()
     this.#meter.read(reader.bytes, reader.rangeStart, reader.rangeEnd, 0)
+  }
+
+  /** Counted once per state of the tree: a segment of requests asks a thousand times, and holds up all. */
+  #descendantCount(node: NodeId): number {
+    const { lastZxid } = this.#tree
+    if (this.#counted.zxid !== lastZxid) this.#counted = { zxid: lastZxid, counts: new Map() }
+    const { counts } = this.#counted
+    const known = counts.get(node)
+    if (known !== undefined) return known
+    const count = this.#tree.descendantCount(node)
+    if (counts.size < COUNTS_MAX) counts.set(node, count)
+    return count
   }
 
   /** Each op succeeds or fails alone (client-protocol 2.7); one that is no read ends the list. */
@@ -381,6 +394,8 @@ const MISSING: readonly null[] = [null]
 
 /** The answer to a multiRead stays below what even clients with a raised `jute.maxbuffer` take. */
 const MULTI_READ_BYTES_MAX = 32 * 1024 * 1024
+/** How many counts of descendants are kept. */
+const COUNTS_MAX = 10_000
 /** A path that is null on the wire: Apache fails on it with a marshalling error. */
 const NULL_PATH = -1
 /** Events made by setWatches belong to no transaction. */

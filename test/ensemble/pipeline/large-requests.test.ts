@@ -260,3 +260,26 @@ describe('lists of watches as long as a frame (X-6)', () => {
     expect(send(Op.addWatch, body)[0]?.err).toBe(Code.marshallingError)
   })
 })
+
+test('nodes below others are counted once for many who ask, and anew after each write (X-5)', () => {
+  const bench = new PipelineBench({})
+  const client = bench.client()
+  const ask = (path: string): number => {
+    const value = { path }
+    const record = requests.GetAllChildrenNumberRequest
+    return client.call(Op.getAllChildrenNumber, { record, value }).body.readInt32BE(0)
+  }
+  const create = (path: string): void => {
+    const value = { path, data: null, acl: OPEN, flags: 0 }
+    expect(client.call(Op.create, { record: requests.CreateRequest, value }).err).toBe(Code.ok)
+  }
+  create('/many')
+  for (let at = 0; at < 5000; at++) create(`/many/${at}`)
+  const before = process.cpuUsage()
+  for (let count = 0; count < 20_000; count++) expect(ask('/many')).toBe(5000)
+  const { user, system } = process.cpuUsage(before)
+  expect((user + system) / 1000).toBeLessThan(CPU_MS_MAX)
+  create('/many/0/more')
+  expect([ask('/many'), ask('/many/0'), ask('/')]).toEqual([5001, 1, 5005])
+  expect(ask('/')).toBe(5005)
+})
