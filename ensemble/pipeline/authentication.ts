@@ -39,22 +39,22 @@ export interface AuthenticationSettings {
   readonly limits: ClientLimits
 }
 
+export interface AuthenticationEdge {
+  close(link: ClientLink, why: string): void
+  /** A client has not shown who it says it is. */
+  denied(link: ClientLink, why: string): void
+  limited: OnLimited
+}
+
 export class Authentication {
   readonly #settings: AuthenticationSettings
   readonly #counts: PipelineCounts
-  readonly #close: (link: ClientLink, why: string) => void
-  readonly #onLimited: OnLimited
+  readonly #edge: AuthenticationEdge
 
-  constructor(
-    settings: AuthenticationSettings,
-    counts: PipelineCounts,
-    close: (link: ClientLink, why: string) => void,
-    onLimited: OnLimited,
-  ) {
-    this.#onLimited = onLimited
+  constructor(settings: AuthenticationSettings, counts: PipelineCounts, edge: AuthenticationEdge) {
     this.#settings = settings
     this.#counts = counts
-    this.#close = close
+    this.#edge = edge
   }
 
   /** Whether requests of this connection are refused as it is. */
@@ -69,29 +69,29 @@ export class Authentication {
   refuse(link: ClientLink, xid: number): void {
     link.beginReply(xid, 0n, Code.sessionClosedRequireSaslAuth)
     link.endFrame()
-    this.#close(link, 'it has not authenticated')
+    this.#edge.close(link, 'it has not authenticated')
   }
 
   onAuthPacket(link: ClientLink, xid: number, reader: Reader): void {
     const { scheme, auth } = AuthPacket.read(reader)
     const ids = this.#settings.schemes.get(scheme ?? '')?.authenticate(auth, link.authIds) ?? null
     if (ids === 'close') {
-      this.#counts.authFailures++
-      return this.#close(link, `scheme ${scheme} wants it to try another server`)
+      this.#denied(link, `scheme ${scheme}`)
+      return this.#edge.close(link, `scheme ${scheme} wants it to try another server`)
     }
     if (ids === null) {
-      this.#counts.authFailures++
+      this.#denied(link, `scheme ${scheme}`)
       link.beginReply(xid, 0n, Code.authFailed)
       link.endFrame()
-      return this.#close(link, 'authentication failed')
+      return this.#edge.close(link, 'authentication failed')
     }
     const { authIdsMax } = this.#settings.limits
     if (isTooMuch(link.authIds, notIn(link.authIds, ids), authIdsMax)) {
       this.#counts.authFailures++
-      this.#onLimited(sessionIdOf(link), 'auth_ids', authIdsMax)
+      this.#edge.limited(sessionIdOf(link), 'auth_ids', authIdsMax)
       link.beginReply(xid, 0n, Code.authFailed)
       link.endFrame()
-      return this.#close(link, `more than ${authIdsMax} ids`)
+      return this.#edge.close(link, `more than ${authIdsMax} ids`)
     }
     link.beginReply(xid, 0n, Code.ok)
     link.endFrame()
@@ -100,7 +100,7 @@ export class Authentication {
 
   onSaslToken(link: ClientLink, xid: number, reader: Reader): void {
     const token = readToken(reader)
-    if (token === null) return this.#close(link, 'no SASL token')
+    if (token === null) return this.#edge.close(link, 'no SASL token')
     const { sasl, allowSaslFailedClients } = this.#settings
     if (sasl === null) return answerToken(link, xid, Code.ok, null)
     link.saslLogin ??= sasl.begin()
@@ -113,9 +113,15 @@ export class Authentication {
     const isRequired = this.#settings.enforcedSchemes?.includes('sasl') === true
     if (allowSaslFailedClients && !isRequired) return answerToken(link, xid, Code.ok, null)
     const code = isRequired ? Code.sessionClosedRequireSaslAuth : Code.authFailed
-    this.#counts.authFailures++
+    const why = `SASL login failed: ${step.why}`
+    this.#denied(link, why)
     answerToken(link, xid, code, null)
-    this.#close(link, `SASL login failed: ${step.why}`)
+    this.#edge.close(link, why)
+  }
+
+  #denied(link: ClientLink, why: string): void {
+    this.#counts.authFailures++
+    this.#edge.denied(link, why)
   }
 
   #add(link: ClientLink, ids: readonly AuthId[]): void {

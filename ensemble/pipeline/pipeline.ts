@@ -70,6 +70,8 @@ export interface TxnSink {
 export interface PipelineEdge extends ReadMeter, WriteMeter {
   /** Close this connection once what is written has been sent. */
   close(link: ClientLink, why: string): void
+  /** A client has not shown who it says it is. */
+  denied(link: ClientLink, why: string): void
   /** How long a request took, from its arrival to its reply, in whole milliseconds. */
   answered(link: ClientLink, latencyMs: number, isWrite: boolean): void
   /** A transaction was applied, so long after it was made. */
@@ -171,8 +173,12 @@ export class Pipeline {
     this.#requests = new RequestPreparer(this.#changes, this.#preparer, parts.settings)
     this.#reads = new Reads(parts.tree, parts.watches, parts.settings, parts.edge)
     const close = (link: ClientLink, why: string): void => this.#close(link, why)
-    const { limited } = parts.edge
-    this.#authentication = new Authentication(parts.settings, this.counts, close, limited)
+    const { denied, limited } = parts.edge
+    this.#authentication = new Authentication(parts.settings, this.counts, {
+      close,
+      denied,
+      limited,
+    })
     this.#lastPreparedZxid = parts.tree.lastZxid
   }
 

@@ -254,6 +254,9 @@ export class Peer implements ConnectionHost {
         read: (bytes, start, end, dataBytes) =>
           this.#readMeter.noteRead(bytes, start, end, dataBytes),
         fired: (type, count) => this.metrics.watchersOf(type)?.add(count),
+        denied: ({ remoteAddress: address }, why) => {
+          this.#warnOfLimit(`denied ${address}`, { address, why }, 'authentication was refused')
+        },
         limited: (sessionId, limit, most) => this.#limited(sessionId, limit, most),
         exceeded: (excess) => this.#quotaReports.note(excess, clock.monotonicMs()),
       },

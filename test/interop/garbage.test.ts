@@ -70,7 +70,7 @@ describe('before a session', () => {
   ])('%s: the connection ends (X-1)', async (_, bytes) => {
     const raw = await Raw.open(server.port)
     raw.send(bytes)
-    await raw.ended(SILENCE_MS + 3000)
+    await raw.ended(SILENCE_MS + 15_000)
   })
 
   test.each([
@@ -82,14 +82,14 @@ describe('before a session', () => {
   ])('%s: the connection ends by its deadline (X-1, X-7, F-24)', async (_, bytes) => {
     const raw = await Raw.open(server.port)
     raw.send(bytes)
-    await raw.ended(SILENCE_MS + 5000)
+    await raw.ended(SILENCE_MS + 15_000)
   })
 
   test('four letters that nobody knows, in capitals, and in two pieces (X-7)', async () => {
     for (const word of ['abcd', 'RUOK', '\0\0\0\0']) {
       const raw = await Raw.open(server.port)
       raw.send(Buffer.from(word))
-      await raw.ended(SILENCE_MS + 5000)
+      await raw.ended(SILENCE_MS + 15_000)
     }
     const raw = await Raw.open(server.port)
     raw.send(Buffer.from('ru'))
@@ -125,7 +125,7 @@ describe('before a session', () => {
       if (bytes.length >= 4 && random.bool()) bytes.writeInt32BE(Math.max(0, bytes.length - 4), 0)
       raw.send(bytes)
     }
-    await Promise.all(connections.map((raw) => raw.ended(SILENCE_MS + 5000)))
+    await Promise.all(connections.map((raw) => raw.ended(SILENCE_MS + 15_000)))
   })
 
   test('timeouts, passwords and zxids that no client has (X-2)', async () => {
@@ -371,8 +371,9 @@ class Bystander {
     }
     expect(this.#problem).toBeNull()
     expect(this.#answers).toBeGreaterThanOrEqual(answers + 3)
-    expect(this.#worstMs).toBeLessThan(ANSWER_MS_MAX)
-    this.#worstMs = 0
+    const worstMs = this.#worstMs
+    this.#worstMs = 0 // what one look found late, the next does not find again
+    expect(worstMs).toBeLessThan(ANSWER_MS_MAX)
     const here = await this.client.exists('/bystander-here')
     expect(here?.ephemeralOwner).toBe(this.client.sessionId)
   }

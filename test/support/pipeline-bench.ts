@@ -65,6 +65,7 @@ export class PipelineBench {
         wroteAt: () => {},
         fired: () => {},
         read: () => {},
+        denied: () => {},
         limited: (_sessionId, limit) => this.limited.push(limit),
         exceeded: (excess) => this.excesses.push(excess),
       },

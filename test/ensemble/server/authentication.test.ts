@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { acl, connect, ZkError, type ConnectOptions } from '../../../ensemble/client/index.ts'
 import { defaultAuth, startServer, type AuthSettings } from '../../../ensemble/server/index.ts'
-import { silent } from '../../../ensemble/sys/logger.ts'
+import { silent, type Fields, type Logger } from '../../../ensemble/sys/logger.ts'
 import { until } from '../../support/client-scenario.ts'
 import { stablePort } from '../../support/stable-port.ts'
 
@@ -26,10 +26,16 @@ const auth: AuthSettings = {
 }
 const dataDir = mkdtempSync(join(tmpdir(), 'howdah-authentication-'))
 const settings = { dataDir, clientPortAddress: '127.0.0.1', tickTimeMs: 500, auth }
+const warnings: { fields: Fields; message: string }[] = []
+const log: Logger = {
+  ...silent,
+  warn: (fields, message) => void warnings.push({ fields, message }),
+  child: () => log,
+}
 let server: Awaited<ReturnType<typeof startServer>>
 
 beforeAll(async () => {
-  server = await startServer({ ...settings, clientPort: await stablePort() }, silent)
+  server = await startServer({ ...settings, clientPort: await stablePort() }, log)
 })
 afterAll(async () => {
   await server.close()
@@ -64,9 +70,17 @@ describe('SASL', () => {
     expect((await root.get('/bob')).data?.toString()).toBe('x')
   })
 
-  test('a wrong password is final, for this client alone (S-2)', async () => {
-    expect(await codeOf(as('bob:wrong'))).toBe('authFailed')
+  test('a wrong password is final, for this client alone, and logged once (S-2, S-15)', async () => {
+    expect(await codeOf(as('bob:hunter2'))).toBe('authFailed')
     expect(await codeOf(as('eve:secret'))).toBe('authFailed')
+    const refusals = warnings.filter(({ message }) => message === 'authentication was refused')
+    expect(refusals).toEqual([
+      {
+        message: 'authentication was refused',
+        fields: { address: '127.0.0.1', why: expect.stringMatching(/^SASL login failed: /) },
+      },
+    ])
+    expect(JSON.stringify(refusals)).not.toContain('hunter2')
     await using bob = await as('bob:secret')
     expect(await codeOf(bob.exists('/'))).toBe('ok')
   })
