@@ -14,6 +14,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { connect } from '../../ensemble/client/index.ts'
 import { startServer } from '../../ensemble/server/index.ts'
 import { silent } from '../../ensemble/sys/logger.ts'
+import { lockDirectory } from '../../ensemble/sys/node-directory-lock.ts'
 import { runCommandLine } from '../../toolkit/command-line.ts'
 import { GOLDEN } from '../support/golden.ts'
 import { fuzzySnapshot } from '../support/fuzzy-snapshot.ts'
@@ -140,3 +141,17 @@ test('one that was taken while its server wrote is refused, unless it is wanted 
   expect(refused.err).toMatch(/taken while its server wrote.* --accept-fuzzy takes it as it is/)
   expect((await howdah('restore', fuzzy, ...into, '--accept-fuzzy')).status).toBe(0)
 })
+
+test.runIf(process.platform === 'linux')(
+  'a directory that somebody else is at work on is left alone',
+  async () => {
+    const dataDir = join(folder, 'data')
+    const unlock = await lockDirectory(dataDir)
+    const { status, err } = await howdah('restore', APACHES, '--into', dataDir)
+    expect(status).toBe(1)
+    expect(err).toMatch(/data: a server or another restore is at work there: stop it, or use /)
+    expect(readdirSync(dataDir)).toEqual([])
+    await unlock?.()
+    expect((await howdah('restore', APACHES, '--into', dataDir)).status).toBe(0)
+  },
+)

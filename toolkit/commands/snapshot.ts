@@ -13,6 +13,7 @@ import {
   type SnapshotContents,
 } from '../../ensemble/store/index.ts'
 import { nodeClock } from '../../ensemble/sys/node-clock.ts'
+import { lockDirectory } from '../../ensemble/sys/node-directory-lock.ts'
 import { nodeFileSystem } from '../../ensemble/sys/node-file-system.ts'
 import { CommandError, Exit, UsageError, type Arguments, type Io } from '../command.ts'
 import { didYouMean, printable } from '../setup/problem.ts'
@@ -52,11 +53,8 @@ async function restore(file: string, args: Arguments, io: Io): Promise<number> {
   }
   const dataDir = resolve(into)
   const seen = above === null ? [] : [above]
-  const sys = { files: nodeFileSystem, clock: nodeClock }
-  const { name, zxid, sessionsDropped, ephemeralsDropped } = await restoreInto(
-    contents,
-    { dataDir, seen },
-    sys,
+  const { name, zxid, sessionsDropped, ephemeralsDropped } = await alone(dataDir, () =>
+    restoreInto(contents, { dataDir, seen }, { files: nodeFileSystem, clock: nodeClock }),
   ).catch(failed)
   io.out(
     `restored ${contents.tree.nodeCount - 1} nodes into ${printable(dataDir)}/version-2/${name}\n` +
@@ -67,6 +65,21 @@ async function restore(file: string, args: Arguments, io: Io): Promise<number> {
     io.out('note: the snapshot carries no digest of its tree; only its checksums were compared\n')
   }
   return Exit.done
+}
+
+/** Neither a server nor another restore works on the directory meanwhile. */
+async function alone<T>(directory: string, work: () => Promise<T>): Promise<T> {
+  // Why it cannot be a directory, the restore says.
+  const unlock = await lockDirectory(directory).catch(() => async () => {})
+  if (unlock === null) {
+    const what = 'a server or another restore is at work there: stop it, or use another directory'
+    throw new CommandError(`${printable(directory)}: ${what}`)
+  }
+  try {
+    return await work()
+  } finally {
+    await unlock()
+  }
 }
 
 function show(contents: SnapshotContents, args: Arguments, io: Io): number {
