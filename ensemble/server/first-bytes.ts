@@ -68,7 +68,7 @@ function withLength(bytes: Buffer, length: number): FirstBytes {
   if (length === 8 && POSTGRESQL_CODES.has(next)) return 'postgresql'
   if (!mayBeKafka(bytes)) return 'zookeeper'
   if (bytes.length < Math.min(4 + length, FIRST_BYTES_MAX)) return 'undecided'
-  return isKafka(bytes) ? 'kafka' : 'zookeeper'
+  return isKafka(bytes, length) ? 'kafka' : 'zookeeper'
 }
 
 /** api key int16, api version int16, correlation id int32, client id with its int16 length. */
@@ -76,11 +76,17 @@ function mayBeKafka(bytes: Buffer): boolean {
   return bytes.readInt16BE(4) >= 0 && bytes[4] === 0 && bytes.readInt16BE(6) >= 0 && bytes[6] === 0
 }
 
-function isKafka(bytes: Buffer): boolean {
-  // A session's password of 16 bytes: a connect request with a protocol version of its own.
-  if (bytes.length >= 32 && bytes.readInt32BE(28) === 16) return false
+function isKafka(bytes: Buffer, length: number): boolean {
+  if (hasPassword(bytes, length)) return false
   if (bytes.length < 15) return false
   const clientIdBytes = bytes.readInt16BE(12)
   const first = bytes[14]!
   return clientIdBytes > 0 && clientIdBytes < 256 && first > 0x20 && first < 0x7f
+}
+
+/** Whether there is a session's password where a connect request, of whatever version, has it. */
+function hasPassword(bytes: Buffer, length: number): boolean {
+  if (bytes.length < FIRST_BYTES_MAX) return false
+  const passwordBytes = bytes.readInt32BE(28)
+  return passwordBytes >= -1 && 28 + passwordBytes <= length
 }

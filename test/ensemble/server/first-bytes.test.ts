@@ -14,9 +14,13 @@ function framed(body: Buffer): Buffer {
   return Buffer.concat([length, body])
 }
 
-function connectRequest(protocolVersion: number, lastZxidSeen = 0n): Buffer {
+function connectRequest(
+  protocolVersion: number,
+  lastZxidSeen = 0n,
+  passwd: Buffer | null = Buffer.alloc(16),
+): Buffer {
   const fields = { protocolVersion, lastZxidSeen, timeOut: 4000, sessionId: 0n }
-  return framed(ConnectRequest.encode({ ...fields, passwd: Buffer.alloc(16), readOnly: false }))
+  return framed(ConnectRequest.encode({ ...fields, passwd, readOnly: false }))
 }
 
 /** ApiVersions, version 3, of a client with a name. */
@@ -30,6 +34,9 @@ function kafkaRequest(clientId: string): Buffer {
 test.each([
   ['a connect request', connectRequest(0), 'zookeeper'],
   ['one of an odd protocol version', connectRequest(0x00120003, 0x30041n), 'zookeeper'],
+  ['one whose zxid looks like a client id', connectRequest(1, 0x1214fn), 'zookeeper'],
+  ['the same with a long password', connectRequest(1, 0x1214fn, Buffer.alloc(40)), 'zookeeper'],
+  ['the same without a password', connectRequest(1, 0x1214fn, null), 'zookeeper'],
   ['a length of 0', Buffer.alloc(4), 'zookeeper'],
   ['a short frame', framed(Buffer.from('abc')), 'zookeeper'],
   ['the word ruok', Buffer.from('ruok'), 'four-letter-word'],
